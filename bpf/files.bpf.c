@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Files: opening, receiving and looking at a file is refused when its super block is not the
+ * environment's, whatever led there: a leaked directory descriptor, a file handle, a mount that
+ * slipped in. On own super blocks what reaches the kernel is refused: device nodes, writes to
+ * /proc beyond the processes, and to cgroups.
+ */
+#include "bpf/files.bpf.h"
+
+SEC("lsm/file_open")
+int BPF_PROG(bh_file_open, struct file *file)
+{
+	struct bh_subject subject;
+	int class_id, error;
+
+	if (!bh_subject_current(&subject))
+		return 0;
+
+	struct bh_access access = {
+		.mnt = file->f_path.mnt,
+		.dentry = file->f_path.dentry,
+		.inode = file->f_inode,
+		.write = file->f_mode & FMODE_WRITE,
+	};
+	class_id = bh_place_class(&subject, &access);
+	if (class_id >= 0) {
+		error = bh_refuse_file(&subject, &access, BH_HOOK_file_open, class_id);
+		if (error)
+			return -EPERM;
+	}
+	class_id = bh_kind_class(&access);
+	if (class_id >= 0 && bh_refuse_file(&subject, &access, BH_HOOK_file_open, class_id))
+		return -EPERM;
+	return 0;
+}
+
+static __always_inline bool bh_is_kernel_handle(struct dentry *dentry)
+{
+	char name[4] = {};
+
+	if (dentry->d_sb->s_magic != BH_MAGIC_ANON_INODE)
+		return false;
+	bpf_probe_read_kernel(name, sizeof(name), dentry->d_name.name);
+	return bh_anon_inode_is_kernel_handle(name);
+}
+
+/* SCM_RIGHTS, pidfd_getfd and seccomp's notifier. */
+SEC("lsm/file_receive")
+int BPF_PROG(bh_file_receive, struct file *file)
+{
+	struct bh_subject subject;
+
+	if (!bh_subject_current(&subject))
+		return 0;
+
+	struct bh_access access = {
+		.mnt = file->f_path.mnt,
+		.dentry = file->f_path.dentry,
+		.inode = file->f_inode,
+	};
+	if (bh_place_class(&subject, &access) < 0 && !bh_is_kernel_handle(access.dentry))
+		return 0;
+	return bh_refuse_file(&subject, &access, BH_HOOK_file_receive, BH_CLASS_DESCRIPTORS)
+		       ? -EPERM
+		       : 0;
+}
+
+SEC("lsm/inode_getattr")
+int BPF_PROG(bh_getattr, const struct path *path)
+{
+	struct bh_subject subject;
+	int class_id;
+
+	if (!bh_subject_current(&subject))
+		return 0;
+
+	struct bh_access access = {
+		.mnt = path->mnt,
+		.dentry = path->dentry,
+		.inode = path->dentry->d_inode,
+	};
+	class_id = bh_place_class(&subject, &access);
+	if (class_id < 0)
+		return 0;
+	return bh_refuse_file(&subject, &access, BH_HOOK_inode_getattr, class_id) ? -EPERM : 0;
+}

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Where a file lies, as an environment may see it: on a super block of its list, on one that only
+ * the kernel makes (pipes, sockets, memfd), or handed to it at its start. All else is foreign.
+ */
+#ifndef BULKHEAD_FILES_BPF_H
+#define BULKHEAD_FILES_BPF_H
+
+#include "bpf/refuse.bpf.h"
+#include "bpf/decide.h"
+
+/* Deepest path below a mount that is followed; deeper is refused. */
+#define BH_MAX_DEPTH 128
+#define BH_MAX_PROC_DEPTH 12
+
+/* What is asked of one inode. */
+struct bh_access {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+	struct inode *inode;
+	bool write;
+};
+
+static __always_inline struct mnt_namespace *bh_mount_namespace(struct vfsmount *mnt)
+{
+	struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+
+	return BPF_CORE_READ(mount, mnt_ns);
+}
+
+/*
+ * A mount that no process can name: the kernel's own clone of a layer below overlayfs. Its
+ * namespace is an error pointer (MNT_NS_INTERNAL), which no mount of user space has. mqueuefs is
+ * the exception: mq_open() goes through such a mount.
+ */
+static __always_inline bool bh_mount_is_internal(struct vfsmount *mnt, struct super_block *sb)
+{
+	return (unsigned long)bh_mount_namespace(mnt) >= (unsigned long)-4095 &&
+	       sb->s_magic != BH_MAGIC_MQUEUE;
+}
+
+/* False also for what a file handle reached beside the part of the file system that is mounted. */
+static __always_inline bool bh_is_below(struct dentry *dentry, struct dentry *root)
+{
+	int depth;
+
+	for (depth = 0; depth < BH_MAX_DEPTH; depth++) {
+		struct dentry *parent = dentry->d_parent;
+
+		if (dentry == root)
+			return true;
+		if (parent == dentry)
+			return false;
+		dentry = parent;
+	}
+	return false;
+}
+
+static __always_inline bool bh_mount_is_own(struct bh_environment *env, struct bh_access *access)
+{
+	struct mnt_namespace *ns = bh_mount_namespace(access->mnt);
+
+	return ns && BPF_CORE_READ(ns, ns.inum) == env->mnt_ns &&
+	       bh_is_below(access->dentry, access->mnt->mnt_root);
+}
+
+/* The rest of bh_place_class(): everything but an own super block without conditions. */
+static __noinline int bh_place_class_rest(struct bh_environment *env, struct bh_access *access,
+					  int flags)
+{
+	struct super_block *sb = access->dentry->d_sb;
+
+	if (sb->s_flags & SB_NOUSER || bh_mount_is_internal(access->mnt, sb) ||
+	    bh_is_granted(env, sb->s_dev, access->inode->i_ino))
+		return BH_ALLOWED;
+	if (flags == BH_DEVICE_ABSENT)
+		return bh_file_system_class(sb->s_magic);
+	if (flags & BH_DEVICE_READ_ONLY && access->write)
+		return sb->s_magic == BH_MAGIC_CGROUP2 ? BH_CLASS_CGROUPS : BH_CLASS_FILES;
+	if (flags & BH_DEVICE_SHARED && !bh_mount_is_own(env, access))
+		return BH_CLASS_FILES;
+	return BH_ALLOWED;
+}
+
+/*
+ * The super block is the dentry's: the same as the inode's, except in a file that overlayfs of 6.1
+ * opens on its layer, which carries the path of the overlay.
+ */
+static __always_inline int bh_place_class(struct bh_subject *subject, struct bh_access *access)
+{
+	int flags;
+
+	if (!subject->env)
+		return BH_CLASS_FILES;
+	flags = bh_find_device(subject->env, access->dentry->d_sb->s_dev);
+	if (!flags)
+		return BH_ALLOWED;
+	return bh_place_class_rest(subject->env, access, flags);
+}
+
+static __always_inline bool bh_is_below_pid(struct dentry *dentry)
+{
+	char name[2] = {};
+	int depth;
+
+	for (depth = 0; depth < BH_MAX_PROC_DEPTH; depth++) {
+		struct dentry *parent = dentry->d_parent;
+
+		if (parent->d_parent == parent) {
+			bpf_probe_read_kernel(name, sizeof(name), dentry->d_name.name);
+			return bh_is_pid_name(name);
+		}
+		dentry = parent;
+	}
+	return false;
+}
+
+/* Writing to /proc beyond the processes, and to any cgroup, also where the super block is own. */
+static __always_inline int bh_write_class(struct bh_access *access)
+{
+	__u64 magic = access->dentry->d_sb->s_magic;
+
+	if (magic == BH_MAGIC_PROC)
+		return bh_is_below_pid(access->dentry) ? BH_ALLOWED : BH_CLASS_SYSCTL;
+	if (magic == BH_MAGIC_CGROUP2 || magic == BH_MAGIC_CGROUP)
+		return BH_CLASS_CGROUPS;
+	return BH_ALLOWED;
+}
+
+static __always_inline bool bh_is_device(__u32 mode)
+{
+	return (mode & S_IFMT) == S_IFCHR || (mode & S_IFMT) == S_IFBLK;
+}
+
+/* What kind of file it is; the place was allowed. */
+static __always_inline int bh_kind_class(struct bh_access *access)
+{
+	__u32 mode = access->inode->i_mode;
+
+	if (bh_is_device(mode)) {
+		if ((mode & S_IFMT) == S_IFCHR && bh_device_is_harmless(access->inode->i_rdev))
+			return BH_ALLOWED;
+		return BH_CLASS_DEVICES;
+	}
+	return access->write ? bh_write_class(access) : BH_ALLOWED;
+}
+
+static __noinline int bh_refuse_file(struct bh_subject *subject, struct bh_access *access,
+				     __u16 hook, __u8 class_id)
+{
+	struct bh_request request = {
+		.hook = hook,
+		.class_id = class_id,
+		.object_kind = BH_OBJECT_FILE,
+		.values = { access->dentry->d_sb->s_dev, access->inode->i_ino,
+			    access->inode->i_mode, access->write },
+		.path = access->dentry,
+	};
+
+	return bh_decide(subject, &request, -EPERM);
+}
+
+#endif

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Usage: one pass over the cgroups below the environments' parent copies what the kernel keeps
+ * for each environment into its row of bh_usage. Nothing is counted here, so nothing is lost
+ * while nobody reads.
+ *
+ * The reader flushes the kernel's per-CPU counters first, by reading the parent's own files: one
+ * flush covers every cgroup below, and cgroup_mutex, which the iterator holds, is not held for it.
+ */
+#include "bpf/maps.bpf.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+#define BH_PAGE_BYTES 4096
+#define BH_MAX_DISKS 64 /* block devices that one environment used */
+#define BH_STATES_INDEXED 128 /* more than any kernel has items in memory.stat */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, BH_MAX_ENVIRONMENTS);
+	__type(key, __u32);
+	__type(value, struct bh_usage);
+} bh_usage SEC(".maps");
+
+/* Where the kernel keeps mem_cgroup_stats_index (6.10 to 7.1), 0 elsewhere. Set by the loader. */
+const volatile __u64 bh_stats_index;
+
+/* From 7.2 on; in bytes, as memory.stat shows them. */
+extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __ksym __weak;
+extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym __weak;
+extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx) __ksym __weak;
+
+/* The pahole of some kernels flattens arrays of arrays. */
+struct psi_group___flat {
+	u64 total[12];
+};
+struct psi_group___nested {
+	u64 total[2][6];
+};
+
+/* How memory.stat's items are found in this cgroup. */
+struct bh_memory_stat {
+	long *state;
+	__s8 index[BH_STATES_INDEXED];
+};
+
+#define bh_subsystem(cgroup, name)                                                                 \
+	((void *)(cgroup)->subsys[bpf_core_enum_value(enum cgroup_subsys_id, name##_cgrp_id)])
+
+static __always_inline void bh_read_cpu(struct bh_usage *row, struct cgroup *cgroup)
+{
+	row->cpu_ns = cgroup->bstat.cputime.sum_exec_runtime;
+	row->cpu_user_sampled_ns = cgroup->bstat.cputime.utime;
+	row->cpu_system_sampled_ns = cgroup->bstat.cputime.stime;
+}
+
+/* Before 6.10 an item's number is its place; then the kernel has a table of places. */
+static __always_inline __u64 bh_item(struct bh_memory_stat *stat, __u32 item)
+{
+	long value = 0;
+
+	if (bh_stats_index) {
+		if (item >= BH_STATES_INDEXED || stat->index[item] < 0)
+			return 0;
+		item = stat->index[item];
+	}
+	bpf_probe_read_kernel(&value, sizeof(value), &stat->state[item]);
+	return value > 0 ? value : 0;
+}
+
+#define bh_pages(stat, kind, item)                                                                 \
+	(bh_item(stat, bpf_core_enum_value(enum kind, item)) * BH_PAGE_BYTES)
+#define bh_bytes(stat, kind, item) bh_item(stat, bpf_core_enum_value(enum kind, item))
+
+static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct mem_cgroup *memcg)
+{
+	struct memcg_vmstats *vmstats = BPF_CORE_READ(memcg, vmstats);
+	struct bh_memory_stat stat = {};
+
+	stat.state = (void *)vmstats + bpf_core_field_offset(struct memcg_vmstats, state);
+	if (bh_stats_index)
+		bpf_probe_read_kernel(stat.index, sizeof(stat.index), (void *)bh_stats_index);
+	row->anon_bytes = bh_pages(&stat, node_stat_item, NR_ANON_MAPPED);
+	row->file_bytes = bh_pages(&stat, node_stat_item, NR_FILE_PAGES);
+	row->shmem_bytes = bh_pages(&stat, node_stat_item, NR_SHMEM);
+	row->slab_bytes = bh_bytes(&stat, node_stat_item, NR_SLAB_RECLAIMABLE_B) +
+			  bh_bytes(&stat, node_stat_item, NR_SLAB_UNRECLAIMABLE_B);
+	row->kernel_bytes = bh_pages(&stat, memcg_stat_item, MEMCG_KMEM);
+	row->sock_bytes = bh_pages(&stat, memcg_stat_item, MEMCG_SOCK);
+}
+
+#define bh_state_bytes(memcg, kind, item)                                                          \
+	bpf_mem_cgroup_page_state(memcg, bpf_core_enum_value(enum kind, item))
+
+static __always_inline void bh_read_kinds(struct bh_usage *row, struct cgroup *cgroup,
+					  struct mem_cgroup *untrusted)
+{
+	struct mem_cgroup *memcg;
+
+	if (!bpf_get_mem_cgroup) {
+		bh_read_kinds_direct(row, untrusted);
+		return;
+	}
+	memcg = bpf_get_mem_cgroup(&cgroup->self);
+	if (!memcg)
+		return;
+	row->anon_bytes = bh_state_bytes(memcg, node_stat_item, NR_ANON_MAPPED);
+	row->file_bytes = bh_state_bytes(memcg, node_stat_item, NR_FILE_PAGES);
+	row->shmem_bytes = bh_state_bytes(memcg, node_stat_item, NR_SHMEM);
+	row->slab_bytes = bh_state_bytes(memcg, node_stat_item, NR_SLAB_RECLAIMABLE_B) +
+			  bh_state_bytes(memcg, node_stat_item, NR_SLAB_UNRECLAIMABLE_B);
+	row->kernel_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_KMEM);
+	row->sock_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_SOCK);
+	bpf_put_mem_cgroup(memcg);
+}
+
+static __always_inline void bh_read_memory(struct bh_usage *row, struct cgroup *cgroup)
+{
+	struct mem_cgroup *memcg = bh_subsystem(cgroup, memory);
+
+	if (!memcg)
+		return;
+	row->memory_bytes = BPF_CORE_READ(memcg, memory.usage.counter) * BH_PAGE_BYTES;
+	row->memory_peak_bytes = BPF_CORE_READ(memcg, memory.watermark) * BH_PAGE_BYTES;
+	row->swap_bytes = BPF_CORE_READ(memcg, swap.usage.counter) * BH_PAGE_BYTES;
+	bpf_core_read(&row->oom_kills, sizeof(row->oom_kills),
+		      &memcg->memory_events[bpf_core_enum_value(enum memcg_memory_event,
+								MEMCG_OOM_KILL)]);
+	bh_read_kinds(row, cgroup, memcg);
+}
+
+static __always_inline void bh_read_processes(struct bh_usage *row, struct cgroup *cgroup)
+{
+	struct pids_cgroup *pids = bh_subsystem(cgroup, pids);
+
+	if (!pids)
+		return;
+	row->processes = BPF_CORE_READ(pids, counter.counter);
+	row->processes_peak = BPF_CORE_READ(pids, watermark);
+}
+
+/* The list is RCU-protected, and this program runs under rcu_read_lock(). */
+static __always_inline void bh_read_io(struct bh_usage *row, struct cgroup *cgroup)
+{
+	struct blkcg *blkcg = bh_subsystem(cgroup, io);
+	struct blkg_iostat sum = {};
+	struct hlist_node *node;
+	int disk;
+
+	if (!blkcg)
+		return;
+	node = BPF_CORE_READ(blkcg, blkg_list.first);
+	for (disk = 0; disk < BH_MAX_DISKS && node; disk++) {
+		struct blkcg_gq *blkg =
+			(void *)node - bpf_core_field_offset(struct blkcg_gq, blkcg_node);
+		struct blkg_iostat stat = {};
+
+		bpf_core_read(&stat, sizeof(stat), &blkg->iostat.cur);
+		sum.bytes[BLKG_IOSTAT_READ] += stat.bytes[BLKG_IOSTAT_READ];
+		sum.bytes[BLKG_IOSTAT_WRITE] += stat.bytes[BLKG_IOSTAT_WRITE];
+		sum.ios[BLKG_IOSTAT_READ] += stat.ios[BLKG_IOSTAT_READ];
+		sum.ios[BLKG_IOSTAT_WRITE] += stat.ios[BLKG_IOSTAT_WRITE];
+		node = BPF_CORE_READ(node, next);
+	}
+	row->io_bytes[BH_IO_READ] = sum.bytes[BLKG_IOSTAT_READ];
+	row->io_bytes[BH_IO_WRITE] = sum.bytes[BLKG_IOSTAT_WRITE];
+	row->io_operations[BH_IO_READ] = sum.ios[BLKG_IOSTAT_READ];
+	row->io_operations[BH_IO_WRITE] = sum.ios[BLKG_IOSTAT_WRITE];
+}
+
+/* The totals as of the kernel's last averaging, at most two seconds ago. */
+static __always_inline void bh_read_pressure(struct bh_usage *row, struct cgroup *cgroup)
+{
+	struct psi_group *psi = cgroup->psi;
+	__u64 total[6] = {};
+	__u32 offset;
+
+	if (!psi)
+		return;
+	if (bpf_core_field_exists(struct psi_group___flat, total))
+		offset = bpf_core_field_offset(struct psi_group___flat, total);
+	else
+		offset = bpf_core_field_offset(struct psi_group___nested, total);
+	bpf_probe_read_kernel(total, sizeof(total), (void *)psi + offset);
+	row->pressure_some_ns[BH_PRESSURE_CPU] = total[PSI_CPU_SOME];
+	row->pressure_full_ns[BH_PRESSURE_CPU] = total[PSI_CPU_FULL];
+	row->pressure_some_ns[BH_PRESSURE_MEMORY] = total[PSI_MEM_SOME];
+	row->pressure_full_ns[BH_PRESSURE_MEMORY] = total[PSI_MEM_FULL];
+	row->pressure_some_ns[BH_PRESSURE_IO] = total[PSI_IO_SOME];
+	row->pressure_full_ns[BH_PRESSURE_IO] = total[PSI_IO_FULL];
+}
+
+/* The row of the environment whose cgroup this is, cleared when the slot has a new owner. */
+static __always_inline struct bh_usage *bh_row(struct cgroup *cgroup)
+{
+	__u64 id = cgroup->kn->id;
+	struct bh_label *label = bpf_map_lookup_elem(&bh_cgroups, &id);
+	struct bh_usage *row;
+
+	if (!label)
+		return NULL;
+	row = bpf_map_lookup_elem(&bh_usage, &label->slot);
+	if (row && row->serial != label->serial) {
+		__builtin_memset(row, 0, sizeof(*row));
+		row->serial = label->serial;
+	}
+	return row;
+}
+
+SEC("iter/cgroup")
+int bh_meter(struct bpf_iter__cgroup *ctx)
+{
+	struct cgroup *cgroup = ctx->cgroup;
+	struct bh_usage *row;
+
+	if (!cgroup)
+		return 0;
+	row = bh_row(cgroup);
+	if (!row)
+		return 0;
+	bh_read_cpu(row, cgroup);
+	bh_read_memory(row, cgroup);
+	bh_read_processes(row, cgroup);
+	bh_read_io(row, cgroup);
+	bh_read_pressure(row, cgroup);
+	row->read_ns = bpf_ktime_get_boot_ns();
+	return 0;
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The last two steps of every hook: decide by the control word, then account. A refusal is
+ * counted by class and kept with its object among the environment's last ones, so that it can be
+ * explained with no process of ours alive.
+ */
+#ifndef BULKHEAD_REFUSE_BPF_H
+#define BULKHEAD_REFUSE_BPF_H
+
+#include "bpf/identity.bpf.h"
+
+/* What is asked and of what. `values` by bh_object_kind. */
+struct bh_request {
+	__u16 hook;
+	__u8 class_id;
+	__u8 flags; /* bh_refusal_flags */
+	__s32 error; /* set by bh_decide() */
+	__u32 object_kind;
+	__u32 name_bytes; /* of `name` when it is not terminated; 0: it is */
+	__u64 values[4];
+	struct dentry *path; /* walked into the text, leaf first; or NULL */
+	const char *name; /* kernel string copied into the text; or NULL */
+};
+
+/*
+ * A new row starts as this one and is filled in place: programs run preemptible, so a scratch
+ * row of the CPU could be overwritten half-way.
+ */
+static const struct bh_refusal bh_empty_row = {};
+
+static __always_inline void bh_write_path(struct bh_refusal *row, struct dentry *dentry)
+{
+	struct dentry *parent;
+	int part;
+
+	for (part = 0; part < BH_TEXT_PARTS; part++) {
+		const unsigned char *name = BPF_CORE_READ(dentry, d_name.name);
+
+		bpf_probe_read_kernel_str(row->text[part], BH_TEXT_BYTES, name);
+		parent = BPF_CORE_READ(dentry, d_parent);
+		if (parent == dentry)
+			break;
+		dentry = parent;
+	}
+}
+
+static __always_inline void bh_write_name(struct bh_refusal *row, const char *name, __u32 bytes)
+{
+	if (!bytes)
+		bpf_probe_read_kernel_str(row->text, sizeof(row->text), name);
+	else if (bytes < sizeof(row->text))
+		bpf_probe_read_kernel(row->text, bytes, name);
+}
+
+/* A task whose environment is gone has no state to count in, and its slot may be another's now. */
+static __always_inline void bh_count_orphan(void)
+{
+	__u32 zero = 0;
+	struct bh_meta *meta = bpf_map_lookup_elem(&bh_meta, &zero);
+
+	if (meta)
+		__sync_fetch_and_add(&meta->orphaned, 1);
+}
+
+static __noinline int bh_record(struct bh_subject *subject, struct bh_request *request)
+{
+	struct bh_refusal_key key = {};
+	struct bh_refusal *row;
+	struct bh_state *state;
+	__u64 ids = bpf_get_current_pid_tgid();
+	__u64 sequence;
+	__u32 slot;
+
+	if (!subject || !request)
+		return 0;
+	if (!subject->env) {
+		bh_count_orphan();
+		return 0;
+	}
+	slot = subject->label.slot;
+	state = bpf_map_lookup_elem(&bh_states, &slot);
+	if (!state)
+		return 0;
+	sequence = __sync_fetch_and_add(&state->refusal_count, 1);
+	key.label = subject->label;
+	key.index = sequence % BH_MAX_REFUSALS;
+	bpf_map_update_elem(&bh_refusals, &key, &bh_empty_row, BPF_ANY);
+	row = bpf_map_lookup_elem(&bh_refusals, &key);
+	if (!row) {
+		__sync_fetch_and_add(&state->unrecorded, 1);
+		return 0;
+	}
+	row->time_ns = bpf_ktime_get_boot_ns();
+	row->label = subject->label;
+	row->pid = ids >> 32;
+	row->tid = (__u32)ids;
+	row->uid = (__u32)bpf_get_current_uid_gid();
+	row->error = request->error;
+	row->generation = BH_CONTROL_GENERATION(subject->control);
+	row->hook = request->hook;
+	row->class_id = request->class_id;
+	row->flags = request->flags;
+	row->object_kind = request->object_kind;
+	__builtin_memcpy(row->object, request->values, sizeof(row->object));
+	bpf_get_current_comm(row->comm, sizeof(row->comm));
+	if (request->path)
+		bh_write_path(row, request->path);
+	else if (request->name)
+		bh_write_name(row, request->name, request->name_bytes);
+	*(volatile __u64 *)&row->sequence = sequence + 1;
+	return 0;
+}
+
+/*
+ * The verdict on `request`: 0 or `error`, a constant negative errno (the verifier wants to see its
+ * range). Counts what it refuses, or would refuse in audit mode.
+ */
+static __always_inline int bh_decide(struct bh_subject *subject, struct bh_request *request,
+				     int error)
+{
+	__u32 class_id = request->class_id;
+	bool audit = BH_CONTROL_MODE(subject->control) == BH_MODE_AUDIT;
+
+	if (!BH_CONTROL_REFUSES(subject->control, class_id))
+		return 0;
+	if (audit)
+		request->flags |= BH_REFUSAL_AUDITED;
+	request->error = error;
+	if (subject->state && class_id < BH_MAX_CLASSES) {
+		__u64 *counter = audit ? subject->state->audited : subject->state->refused;
+
+		__sync_fetch_and_add(&counter[class_id], 1);
+		if (request->flags & BH_REFUSAL_INTERNAL)
+			__sync_fetch_and_add(&subject->state->internal, 1);
+	}
+	bh_record(subject, request);
+	return audit ? 0 : error;
+}
+
+/* For hooks whose whole decision is the class: the act is of this kind, whatever its object. */
+static __always_inline int bh_refuse_number(struct bh_subject *subject, __u16 hook, __u8 class_id,
+					    __u64 number)
+{
+	struct bh_request request = {
+		.hook = hook,
+		.class_id = class_id,
+		.object_kind = BH_OBJECT_NUMBER,
+		.values = { number },
+	};
+
+	return bh_decide(subject, &request, -EPERM);
+}
+
+#endif

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Run-queue delay: the kernel keeps it for each task and forgets it with the task. What came new
+ * since the last look is added to the task's environment.
+ */
+#ifndef BULKHEAD_RUN_DELAY_BPF_H
+#define BULKHEAD_RUN_DELAY_BPF_H
+
+#include "bpf/identity.bpf.h"
+
+/*
+ * Only while `task` is on its CPU: then its last wait has ended and is part of the number. The
+ * exchange keeps the sum right when the scheduler switches away in the middle of bh_exit.
+ */
+static __always_inline void bh_add_run_delay(struct task_struct *task, struct bh_task *labelled,
+					     struct bh_state *state)
+{
+	__u64 delay_ns = task->sched_info.run_delay;
+	__u64 known_ns = __sync_lock_test_and_set(&labelled->run_delay_ns, delay_ns);
+
+	__sync_fetch_and_add(&state->run_delay_ns, delay_ns - known_ns);
+}
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The ABI between the kernel programs and user space: map keys and values, and the lists of
+ * classes and hooks. Compiles as C for BPF and as C++.
+ *
+ * Enums are append-only. Every struct has explicit padding and an asserted size. A change that
+ * moves a field raises BH_WIRE_VERSION.
+ */
+#ifndef BULKHEAD_WIRE_H
+#define BULKHEAD_WIRE_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
+
+#ifdef __cplusplus
+#define BH_ASSERT_SIZE(type, bytes) static_assert(sizeof(type) == (bytes))
+#else
+#define BH_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
+#endif
+
+#define BH_WIRE_VERSION 1
+
+#define BH_MAX_ENVIRONMENTS 2048
+#define BH_MAX_DEVICES 16 /* super blocks an environment may use */
+#define BH_MAX_GRANTED 8 /* inherited standard descriptors: of the start, of later execs */
+#define BH_MAX_REFUSALS 32 /* last refusals kept for each environment */
+#define BH_MAX_REFUSAL_ROWS (BH_MAX_ENVIRONMENTS * BH_MAX_REFUSALS)
+#define BH_NAME_BYTES 64
+#define BH_COMM_BYTES 16
+#define BH_TEXT_PARTS 8
+#define BH_TEXT_BYTES 32
+#define BH_MAX_CLASSES 32
+#define BH_MAX_OBJECTS 65536 /* live IPC objects and keys that environments own */
+
+/*
+ * What can be refused: X(ENUM, name, what a refusal of this class protects).
+ * The position is the bit in bh_environment.control.
+ */
+#define BH_CLASSES(X)                                                                              \
+	X(IDENTITY, identity, "the task is where its label says it is")                            \
+	X(SIGNAL, signal, "signals to processes of others")                                        \
+	X(PROCESS, process, "priority, scheduling and limits of processes of others")              \
+	X(TRACE, trace, "ptrace, /proc/PID and memory of processes of others")                     \
+	X(UNIX, unix, "Unix sockets of others")                                                    \
+	X(IPC, ipc, "System V IPC objects of others")                                              \
+	X(KEYS, keys, "keys and keyrings of others")                                               \
+	X(DESCRIPTORS, descriptors, "received file descriptors from a foreign super block")        \
+	X(FILES, files, "files on super blocks that are not the environment's")                    \
+	X(DEVICES, devices, "device nodes beyond the harmless ones")                               \
+	X(KERNEL_FILES, kernel_files, "tracefs, debugfs, securityfs and other kernel interfaces")  \
+	X(SYSCTL, sysctl, "writes below /proc/sys and to /proc itself")                            \
+	X(CGROUPS, cgroups, "writes to the cgroup file system")                                    \
+	X(MOUNTS, mounts, "the whole mount family")                                                \
+	X(BPF, bpf, "the bpf() system call")                                                       \
+	X(PERF, perf, "performance events")                                                        \
+	X(MODULES, modules, "loading modules, firmware and kexec images")                          \
+	X(IO_URING, io_uring, "io_uring")                                                          \
+	X(USERFAULTFD, userfaultfd, "userfaultfd")                                                 \
+	X(USER_NAMESPACES, user_namespaces, "further user namespaces")                             \
+	X(RAW_SOCKETS, raw_sockets, "raw and packet sockets")                                      \
+	X(FAMILIES, families, "socket families beyond unix, inet, inet6 and netlink route")        \
+	X(CLOCK, clock, "setting the clock")                                                       \
+	X(SYSLOG, syslog, "the kernel's log")                                                      \
+	X(CAPABILITIES, capabilities, "capabilities that reach beyond the environment")            \
+	X(SELF, self, "Bulkhead's own pins, maps, programs, links and agent")
+
+enum bh_class {
+#define BH_CLASS_ENUM(id, name, text) BH_CLASS_##id,
+	BH_CLASSES(BH_CLASS_ENUM)
+#undef BH_CLASS_ENUM
+		BH_CLASS_COUNT
+};
+
+/* Every attached hook, by the kernel's name: what `why` shows. Append-only. */
+#define BH_HOOKS(X)                                                                                \
+	X(task_alloc)                                                                              \
+	X(bprm_check_security)                                                                     \
+	X(task_kill)                                                                               \
+	X(ptrace_access_check)                                                                     \
+	X(ptrace_traceme)                                                                          \
+	X(task_setnice)                                                                            \
+	X(task_setscheduler)                                                                       \
+	X(task_setioprio)                                                                          \
+	X(task_prlimit)                                                                            \
+	X(task_movememory)                                                                         \
+	X(unix_stream_connect)                                                                     \
+	X(unix_may_send)                                                                           \
+	X(ipc_permission)                                                                          \
+	X(shm_shmctl)                                                                              \
+	X(sem_semctl)                                                                              \
+	X(msg_queue_msgctl)                                                                        \
+	X(key_permission)                                                                          \
+	X(file_receive)                                                                            \
+	X(file_open)                                                                               \
+	X(path_mknod)                                                                              \
+	X(path_link)                                                                               \
+	X(path_unlink)                                                                             \
+	X(path_symlink)                                                                            \
+	X(path_mkdir)                                                                              \
+	X(path_rmdir)                                                                              \
+	X(path_rename)                                                                             \
+	X(inode_setattr)                                                                           \
+	X(inode_getattr)                                                                           \
+	X(sb_mount)                                                                                \
+	X(sb_umount)                                                                               \
+	X(sb_remount)                                                                              \
+	X(sb_pivotroot)                                                                            \
+	X(move_mount)                                                                              \
+	X(bpf)                                                                                     \
+	X(perf_event_open)                                                                         \
+	X(kernel_module_request)                                                                   \
+	X(kernel_read_file)                                                                        \
+	X(kernel_load_data)                                                                        \
+	X(inode_init_security_anon)                                                                \
+	X(uring_allowed)                                                                           \
+	X(userns_create)                                                                           \
+	X(socket_create)                                                                           \
+	X(socket_connect)                                                                          \
+	X(syslog)                                                                                  \
+	X(capable)                                                                                 \
+	X(shm_alloc_security)                                                                      \
+	X(sem_alloc_security)                                                                      \
+	X(msg_queue_alloc_security)                                                                \
+	X(key_alloc)                                                                               \
+	X(socket_post_create)                                                                      \
+	X(path_truncate)                                                                           \
+	X(path_chmod)                                                                              \
+	X(path_chown)                                                                              \
+	X(inode_setxattr)                                                                          \
+	X(inode_removexattr)                                                                       \
+	X(inode_set_acl)                                                                           \
+	X(task_setrlimit)
+
+enum bh_hook {
+#define BH_HOOK_ENUM(name) BH_HOOK_##name,
+	BH_HOOKS(BH_HOOK_ENUM)
+#undef BH_HOOK_ENUM
+		BH_HOOK_COUNT
+};
+
+enum bh_mode {
+	BH_MODE_ENFORCE,
+	BH_MODE_AUDIT, /* allow, but record what would be refused */
+	BH_MODE_COUNT
+};
+
+/*
+ * Who a task, socket, IPC object or key belongs to. `slot` indexes bh_envs; `serial` is never
+ * reused, so that what outlives its environment matches no later one. serial 0: nobody.
+ */
+struct bh_label {
+	__u32 slot;
+	__u32 serial;
+};
+BH_ASSERT_SIZE(struct bh_label, 8);
+
+/* Value of bh_tasks (task storage). */
+struct bh_task {
+	struct bh_label label;
+	__u64 run_delay_ns; /* part of task->sched_info.run_delay that is accounted already */
+};
+BH_ASSERT_SIZE(struct bh_task, 16);
+
+/*
+ * bh_environment.control: what a hook decides by, read once and published by one 64-bit store.
+ * Bits 0..31: classes refused. 32..39: mode. 40..63: generation.
+ */
+#define BH_CONTROL_MODE_SHIFT 32
+#define BH_CONTROL_GENERATION_SHIFT 40
+#define BH_CONTROL_MODE(control) (((control) >> BH_CONTROL_MODE_SHIFT) & 0xff)
+#define BH_CONTROL_GENERATION(control) ((control) >> BH_CONTROL_GENERATION_SHIFT)
+#define BH_CONTROL_REFUSES(control, class_id) (((control) >> (class_id)) & 1)
+
+enum bh_device_flags {
+	/*
+	 * The super block also holds what is not the environment's (a bind mount of the host, a
+	 * root file system used as it is): only through a mount of its own mount namespace.
+	 */
+	BH_DEVICE_SHARED = 1 << 0,
+	BH_DEVICE_READ_ONLY = 1 << 1, /* opening for writing is refused */
+};
+
+/* `dev` as the kernel has it in super_block.s_dev: major << 20 | minor. */
+struct bh_device {
+	__u32 dev;
+	__u32 flags;
+};
+BH_ASSERT_SIZE(struct bh_device, 8);
+
+/* An inode that the environment was handed at its start although it lies elsewhere. */
+struct bh_inode {
+	__u64 ino;
+	__u32 dev;
+	__u32 pad;
+};
+BH_ASSERT_SIZE(struct bh_inode, 16);
+
+enum bh_environment_flags {
+	BH_ENV_HOST_NETWORK = 1 << 0, /* shares the host's network namespace */
+	BH_ENV_BEST_EFFORT = 1 << 1, /* started although a control was not effective */
+};
+
+/*
+ * Value of bh_envs: one record for each environment, written by user space only.
+ * `serial` is stored last when published and cleared first when withdrawn.
+ */
+struct bh_environment {
+	__u64 control;
+	__u32 serial;
+	__u32 flags;
+	__u64 cgroup_id;
+	__u32 cgroup_level; /* depth of that cgroup below the hierarchy's root */
+	__u32 mnt_ns; /* inode numbers of its namespaces */
+	__u32 net_ns;
+	__u32 pid_ns;
+	__u32 init_pid; /* host pid of its first process */
+	__u32 uid_base; /* host id of root inside */
+	__u32 uid_count;
+	__u32 device_count;
+	struct bh_device devices[BH_MAX_DEVICES];
+	struct bh_inode granted[BH_MAX_GRANTED];
+	__u64 started_ns; /* CLOCK_BOOTTIME */
+	char name[BH_NAME_BYTES];
+};
+BH_ASSERT_SIZE(struct bh_environment, 384);
+
+/* Counts of one direction of network traffic, as the interfaces count them. */
+struct bh_traffic {
+	__u64 bytes;
+	__u64 packets;
+};
+BH_ASSERT_SIZE(struct bh_traffic, 16);
+
+/* Value of bh_states: what the kernel programs count; absolute, written by the kernel only. */
+struct bh_state {
+	__u64 refused[BH_MAX_CLASSES]; /* by class, in enforce mode */
+	__u64 audited[BH_MAX_CLASSES]; /* by class, would have been refused */
+	__u64 internal; /* refused because a decision could not be made */
+	__u64 refusal_count; /* refusals and audits ever: bh_refusals holds the last */
+	__u64 run_delay_ns; /* runnable but waiting for a CPU */
+	__u64 forks; /* tasks ever created: processes and threads */
+	__u64 execs;
+	struct bh_traffic received;
+	struct bh_traffic sent;
+	__u64 exited_ns; /* CLOCK_BOOTTIME at which the first process ended; 0: it lives */
+	__u64 unrecorded; /* refusals counted, but without a row in bh_refusals: no memory */
+	__u32 exit_status; /* as wait(2) gives it */
+	__u32 pad;
+};
+BH_ASSERT_SIZE(struct bh_state, 608);
+
+/* Directions and kinds of bh_usage. */
+enum bh_io { BH_IO_READ, BH_IO_WRITE, BH_IO_COUNT };
+enum bh_pressure { BH_PRESSURE_CPU, BH_PRESSURE_MEMORY, BH_PRESSURE_IO, BH_PRESSURE_COUNT };
+
+/* Value of bh_usage: what one pass over the cgroups found. Absolute kernel values. */
+struct bh_usage {
+	__u64 serial; /* of the environment that was read; 0: never */
+	__u64 read_ns; /* CLOCK_BOOTTIME of the pass */
+	__u64 cpu_user_ns; /* divided by the reader, as cpu.stat does; never goes back */
+	__u64 cpu_system_ns;
+	__u64 cpu_ns; /* user and system as the scheduler has them (cpu.stat usage_usec) */
+	__u64 memory_bytes;
+	__u64 memory_peak_bytes;
+	__u64 swap_bytes;
+	__u64 anon_bytes;
+	__u64 file_bytes;
+	__u64 shmem_bytes;
+	__u64 kernel_bytes;
+	__u64 slab_bytes;
+	__u64 sock_bytes;
+	__u64 oom_kills;
+	__u64 processes; /* tasks now, threads included (pids.current) */
+	__u64 processes_peak;
+	__u64 io_bytes[BH_IO_COUNT];
+	__u64 io_operations[BH_IO_COUNT];
+	__u64 pressure_some_ns[BH_PRESSURE_COUNT];
+	__u64 pressure_full_ns[BH_PRESSURE_COUNT];
+	__u64 cpu_user_sampled_ns; /* by timer tick; cpu_ns is divided in their proportion */
+	__u64 cpu_system_sampled_ns;
+};
+BH_ASSERT_SIZE(struct bh_usage, 232);
+
+/* Key of bh_refusals: the last BH_MAX_REFUSALS of each environment, a ring by `index`. */
+struct bh_refusal_key {
+	struct bh_label label;
+	__u64 index;
+};
+BH_ASSERT_SIZE(struct bh_refusal_key, 16);
+
+enum bh_object_kind {
+	BH_OBJECT_NONE,
+	BH_OBJECT_TASK, /* values: pid, signal or request, owner slot, owner serial; text: comm */
+	BH_OBJECT_FILE, /* values: dev, ino, mode, access; text: path from the leaf up */
+	BH_OBJECT_SOCKET, /* values: family, type, protocol, port; text: address or path */
+	BH_OBJECT_IPC, /* values: key, id, owner slot, owner serial */
+	BH_OBJECT_KEY, /* values: serial, permission, owner slot, owner serial; text: type */
+	BH_OBJECT_NUMBER, /* values: command, capability, … of the hook; text: name if any */
+};
+
+enum bh_refusal_flags {
+	BH_REFUSAL_AUDITED = 1 << 0, /* allowed: the environment's mode is audit */
+	BH_REFUSAL_INTERNAL = 1 << 1, /* a helper failed, so the decision was to refuse */
+};
+
+/* Value of bh_refusals: one refusal as `why` explains it. */
+struct bh_refusal {
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	__u64 sequence; /* from 1, stored last; 0: the row is being written */
+	struct bh_label label;
+	__u32 pid; /* as the host sees it */
+	__u32 tid;
+	__u32 uid; /* as the host sees it */
+	__s32 error; /* negative errno */
+	__u32 generation; /* of the control word that decided */
+	__u16 hook;
+	__u8 class_id;
+	__u8 flags;
+	__u32 object_kind;
+	__u32 pad;
+	__u64 object[4];
+	char comm[BH_COMM_BYTES];
+	char text[BH_TEXT_PARTS][BH_TEXT_BYTES];
+};
+BH_ASSERT_SIZE(struct bh_refusal, 360);
+
+/* Value of bh_meta, one row: what user space checks before it uses the pins. */
+struct bh_meta {
+	__u32 wire_version;
+	__u32 next_serial; /* taken by user space under its lock */
+	__u64 loaded_ns; /* CLOCK_BOOTTIME */
+	__u64 loader_cgroup_level; /* depth of the cgroup that holds the environments' */
+	__u32 agent_port; /* TCP port of the agent on the host, 0: none */
+	__u32 slot_bound; /* no environment has this slot or a later one; under the same lock */
+	__u64 orphaned; /* refusals of tasks whose environment's record is gone; by the kernel */
+};
+BH_ASSERT_SIZE(struct bh_meta, 40);
+
+#endif
