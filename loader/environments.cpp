@@ -1,0 +1,209 @@
+#include "loader/environments.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+
+#include "loader/metered.h"
+#include "loader/pins.h"
+#include "loader/refusals.h"
+
+namespace bulkhead::loader {
+namespace {
+
+// The first places of bh_environment.granted are those of the first process.
+constexpr std::size_t kStandardDescriptors = 3;
+
+__u64 next_generation(__u64 control) {
+    return control + (1ULL << BH_CONTROL_GENERATION_SHIFT);
+}
+
+template <typename Field>
+void store_release(Field& field, Field value) {
+    std::atomic_ref<Field>(field).store(value, std::memory_order_release);
+}
+
+}  // namespace
+
+__u64 refusing(__u64 control, bh_class class_id) {
+    return next_generation(control) | (1ULL << class_id);
+}
+
+__u64 allowing(__u64 control, bh_class class_id) {
+    return next_generation(control) & ~(1ULL << class_id);
+}
+
+__u64 with_mode(__u64 control, bh_mode mode) {
+    const __u64 without = next_generation(control) & ~(0xffULL << BH_CONTROL_MODE_SHIFT);
+    return without | (static_cast<__u64>(mode) << BH_CONTROL_MODE_SHIFT);
+}
+
+Environments::Environments(Records records, MapView<__u32, bh_state> states,
+                           MappedArray<bh_meta> meta, MapView<int, bh_task> tasks)
+    : records_(std::move(records)),
+      states_(std::move(states)),
+      meta_(std::move(meta)),
+      tasks_(std::move(tasks)) {}
+
+Result<Environments> Environments::open() {
+    BULKHEAD_TRY_VALUE(records, Records::open());
+    auto states = open_pinned_map<__u32, bh_state>("bh_states");
+    if (!states)
+        return fail(std::move(states).error());
+    BULKHEAD_TRY_VALUE(
+        meta, map_pinned_array<bh_meta>("bh_meta", 1, MappedArray<bh_meta>::Access::kWrite));
+    BULKHEAD_TRY(records.cover(meta[0].slot_bound));
+    auto tasks = open_pinned_map<int, bh_task>("bh_tasks");
+    if (!tasks)
+        return fail(std::move(tasks).error());
+    return Environments(std::move(records), std::move(*states), std::move(meta), std::move(*tasks));
+}
+
+Result<bh_label> Environments::reserve(std::string_view name) {
+    if (name.empty() || name.size() >= BH_NAME_BYTES)
+        return fail_usage("an environment's name has 1 to 63 bytes");
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    BULKHEAD_TRY(records_.cover(meta_[0].slot_bound + std::size_t{1}));
+    if (find(name))
+        return fail(Error(EEXIST, "the name " + std::string(name) + " is taken"));
+    for (std::size_t slot = 0; slot < records_.covered(); ++slot) {
+        bh_environment& record = records_[slot];
+        if (record.serial != 0)
+            continue;
+        bh_label label{static_cast<__u32>(slot), meta_[0].next_serial++};
+        meta_[0].slot_bound = std::max(meta_[0].slot_bound, label.slot + 1);
+        BULKHEAD_TRY(states_.put(label.slot, bh_state{}));
+        std::memset(&record, 0, sizeof record);
+        record.control = kDefaultControl;
+        std::memcpy(record.name, name.data(), name.size());
+        store_release(record.serial, label.serial);
+        return label;
+    }
+    return fail(Error(ENOSPC, "all " + std::to_string(BH_MAX_ENVIRONMENTS) +
+                                  " slots for environments are taken"));
+}
+
+Status Environments::publish(bh_label label, const bh_environment& filled) {
+    if (!is_live(label))
+        return fail(Error(ESTALE, "publish: the environment is gone"));
+    bh_environment& record = records_[label.slot];
+    BULKHEAD_TRY(start_metering(label, filled));
+    bh_environment copy = filled;
+    copy.serial = record.serial;
+    copy.control = record.control;
+    std::memcpy(copy.name, record.name, sizeof copy.name);
+    std::memcpy(&record, &copy, sizeof copy);
+    store_release(record.control, filled.control);
+    return {};
+}
+
+Status Environments::set_control(bh_label label, __u64 control) {
+    if (!is_live(label))
+        return fail(Error(ESTALE, "the environment is gone"));
+    store_release(records_[label.slot].control, control);
+    return {};
+}
+
+Status Environments::grant(bh_label label, const bh_inode& inode) {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    if (!is_live(label))
+        return fail(Error(ESTALE, "the environment is gone"));
+    bh_inode* places = records_[label.slot].granted;
+    for (std::size_t i = 0; i < BH_MAX_GRANTED; ++i) {
+        if (places[i].ino == inode.ino && places[i].dev == inode.dev)
+            return {};
+    }
+    for (std::size_t i = BH_MAX_GRANTED - 1; i > kStandardDescriptors; --i)
+        places[i] = places[i - 1];
+    places[kStandardDescriptors] = inode;
+    return {};
+}
+
+Result<bool> Environments::withdraw(bh_label label) {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    if (!is_live(label))
+        return false;
+    bh_environment& record = records_[label.slot];
+    BULKHEAD_TRY_VALUE(state, states_.find(label.slot));
+    const __u64 recorded = state ? state->refusal_count : 0;
+    store_release(record.serial, __u32{0});
+    lower_slot_bound();
+    BULKHEAD_TRY(stop_metering(label, record));
+    BULKHEAD_TRY(forget_refusals(label, recorded));
+    return true;
+}
+
+Status Environments::label_task(int pidfd, bh_label label) const {
+    bh_task task{};
+    task.label = label;
+    return tasks_.put(pidfd, task);
+}
+
+Result<std::optional<bh_label>> Environments::label_of(int pidfd) const {
+    BULKHEAD_TRY_VALUE(task, tasks_.find(pidfd));
+    if (!task || task->label.serial == 0)
+        return std::optional<bh_label>{};
+    return std::optional(task->label);
+}
+
+std::optional<bh_label> Environments::find(std::string_view name) const {
+    for (std::size_t slot = 0; slot < slots(); ++slot) {
+        const bh_environment& record = records_[slot];
+        if (record.serial != 0 && name == record.name)
+            return bh_label{static_cast<__u32>(slot), record.serial};
+    }
+    return std::nullopt;
+}
+
+const bh_environment* Environments::record(bh_label label) const {
+    return is_live(label) ? &records_[label.slot] : nullptr;
+}
+
+const bh_state* Environments::state(bh_label label) const {
+    if (!is_live(label))
+        return nullptr;
+    if (!mapped_states_) {
+        auto mapped = MappedArray<bh_state>::map(states_.fd(), BH_MAX_ENVIRONMENTS,
+                                                 MappedArray<bh_state>::Access::kRead, "bh_states");
+        if (!mapped)
+            return nullptr;
+        mapped_states_.emplace(std::move(*mapped));
+    }
+    return &(*mapped_states_)[label.slot];
+}
+
+std::size_t Environments::count() const {
+    std::size_t live = 0;
+    for_each([&](bh_label, const bh_environment&) { ++live; });
+    return live;
+}
+
+void Environments::for_each(
+    const std::function<void(bh_label, const bh_environment&)>& visit) const {
+    for (std::size_t slot = 0; slot < slots(); ++slot) {
+        const bh_environment& record = records_[slot];
+        if (record.serial != 0)
+            visit(bh_label{static_cast<__u32>(slot), record.serial}, record);
+    }
+}
+
+bool Environments::is_live(bh_label label) const {
+    return label.serial != 0 && label.slot < slots() && records_[label.slot].serial == label.serial;
+}
+
+std::size_t Environments::slots() const {
+    const std::size_t bound = std::min<std::size_t>(meta_[0].slot_bound, BH_MAX_ENVIRONMENTS);
+    if (bound <= records_.covered() || records_.cover(bound))
+        return bound;
+    return records_.covered();
+}
+
+void Environments::lower_slot_bound() {
+    __u32 bound = meta_[0].slot_bound;
+    while (bound != 0 && bound <= records_.covered() && records_[bound - 1].serial == 0)
+        --bound;
+    meta_[0].slot_bound = bound;
+}
+
+}  // namespace bulkhead::loader

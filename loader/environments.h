@@ -1,0 +1,81 @@
+// The environments as the kernel programs know them: one record each in bh_envs, published and
+// changed by writing to it.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string_view>
+
+#include "bpf/wire.h"
+#include "loader/map_view.h"
+#include "loader/records.h"
+#include "loader/result.h"
+
+namespace bulkhead::loader {
+
+// All classes, enforced, generation 1: what an environment starts with.
+inline constexpr __u64 kDefaultControl =
+    (1ULL << BH_CONTROL_GENERATION_SHIFT) | ((1ULL << BH_CLASS_COUNT) - 1);
+
+// The next generation of `control` with one class refused or allowed, or with another mode.
+__u64 refusing(__u64 control, bh_class class_id);
+__u64 allowing(__u64 control, bh_class class_id);
+__u64 with_mode(__u64 control, bh_mode mode);
+
+// A view of the pinned maps. Rows are read in place: what the kernel counts moves under the eye.
+class Environments {
+public:
+    // ENOENT when nothing is loaded.
+    static Result<Environments> open();
+
+    // Takes a free slot for `name` and a serial that was never used. The record refuses
+    // everything until publish(). EEXIST: the name is taken; ENOSPC: all slots are.
+    Result<bh_label> reserve(std::string_view name);
+
+    // Fills in the reserved record, then stores its control word last. `record.serial` and
+    // `record.name` are ignored.
+    Status publish(bh_label label, const bh_environment& record);
+
+    // Stores another control word: live, atomic, for every later hook.
+    // ESTALE: that environment is gone.
+    Status set_control(bh_label label, __u64 control);
+
+    // Lets the environment open an inode that lies elsewhere, which a process of it inherits as a
+    // standard descriptor. There are BH_MAX_GRANTED places; the oldest later one gives way.
+    Status grant(bh_label label, const bh_inode& inode);
+
+    // Withdraws the record first, then frees what belongs to it. Tasks that still carry the
+    // label are refused everything. False: it was gone already.
+    Result<bool> withdraw(bh_label label);
+
+    // Labels a task and with it all that it will create. ESRCH: it has ended.
+    Status label_task(int pidfd, bh_label label) const;
+
+    // Whose the task is; none: the host's. ESRCH: it has ended.
+    [[nodiscard]] Result<std::optional<bh_label>> label_of(int pidfd) const;
+
+    [[nodiscard]] std::optional<bh_label> find(std::string_view name) const;
+    [[nodiscard]] const bh_environment* record(bh_label label) const;
+    // Mapped at the first call: a start that meets no other environment does not pay for it.
+    [[nodiscard]] const bh_state* state(bh_label label) const;
+    [[nodiscard]] std::size_t count() const;
+    // In the order of their slots.
+    void for_each(const std::function<void(bh_label, const bh_environment&)>& visit) const;
+
+private:
+    Environments(Records records, MapView<__u32, bh_state> states, MappedArray<bh_meta> meta,
+                 MapView<int, bh_task> tasks);
+
+    [[nodiscard]] bool is_live(bh_label label) const;
+    // How many slots to look at, all of them mapped.
+    [[nodiscard]] std::size_t slots() const;
+    void lower_slot_bound();
+
+    mutable Records records_;
+    MapView<__u32, bh_state> states_;
+    mutable std::optional<MappedArray<bh_state>> mapped_states_;
+    MappedArray<bh_meta> meta_;
+    MapView<int, bh_task> tasks_;
+};
+
+}  // namespace bulkhead::loader

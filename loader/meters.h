@@ -1,0 +1,55 @@
+// Reading what environments use: one pass over their cgroups for all of them.
+#pragma once
+
+#include <vector>
+
+#include "bpf/wire.h"
+#include "loader/map_view.h"
+#include "loader/result.h"
+#include "loader/unique_fd.h"
+
+namespace bulkhead::loader {
+
+// Copies of an environment's rows as of one pass.
+struct MeterReading {
+    bh_label label;
+    bh_environment record;
+    bh_usage usage;
+    bh_state state;
+};
+
+// How a cgroup's children are read.
+enum class Scope {
+    kDescendants,  // the descriptor is the environments' parent
+    kSelf,         // the descriptor is the one environment's cgroup
+};
+
+class Meters {
+public:
+    // ENOENT when nothing is loaded.
+    static Result<Meters> open();
+
+    // One pass. `cgroup`: a directory on cgroup2, not its root (whose files flush nothing).
+    // Returns the published environments whose cgroups the pass met, in the order of their
+    // slots. Passes of several processes take turns.
+    Result<std::vector<MeterReading>> read(int cgroup, Scope scope);
+
+    // Of the one environment whose cgroup this is, pressure up to this moment. ENOENT: it is none.
+    Result<MeterReading> read_self(int cgroup);
+
+private:
+    Meters(UniqueFd program, MappedArray<bh_environment> records, MappedArray<bh_state> states,
+           MappedArray<bh_usage> usage);
+
+    UniqueFd program_;
+    MappedArray<bh_environment> records_;
+    MappedArray<bh_state> states_;
+    MappedArray<bh_usage> usage_;
+};
+
+// Divides cpu_ns between user and system in the proportion of the sampled times, the way
+// cpu.stat does, so that neither goes back. `usage.cpu_user_ns` and `cpu_system_ns` hold the
+// previous division.
+void divide_cpu_time(bh_usage& usage);
+
+}  // namespace bulkhead::loader

@@ -1,0 +1,165 @@
+#include "loader/programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <ctime>
+#include <filesystem>
+#include <memory>
+
+#include "bulkhead_bpf.skel.h"
+
+#include "bpf/wire.h"
+#include "loader/environments.h"
+#include "loader/libbpf_log.h"
+#include "loader/pins.h"
+#include "loader/variants.h"
+
+namespace bulkhead::loader {
+namespace {
+
+struct SkeletonDeleter {
+    void operator()(bulkhead_bpf* skeleton) const { bulkhead_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<bulkhead_bpf, SkeletonDeleter>;
+
+Status choose_programs(const bulkhead_bpf& skeleton, const LoadOptions& options) {
+    BULKHEAD_TRY(select_variants(skeleton));
+    for (const std::string& name : options.leave_out) {
+        bpf_program* program = bpf_object__find_program_by_name(skeleton.obj, name.c_str());
+        if (program == nullptr)
+            return fail_usage("no program is named " + name);
+        bpf_program__set_autoload(program, false);
+    }
+    return {};
+}
+
+Result<Skeleton> open_and_load(const LoadOptions& options) {
+    Skeleton skeleton(bulkhead_bpf__open());
+    if (!skeleton)
+        return fail_errno("open the kernel programs");
+    BULKHEAD_TRY(choose_programs(*skeleton, options));
+    if (const int error = bulkhead_bpf__load(skeleton.get()); error != 0)
+        return fail(
+            Error(-error, "load the kernel programs: " + libbpf_log_tail(), Fault::kUnsupported)
+                .advise("bulkhead doctor tells what this kernel lacks"));
+    return skeleton;
+}
+
+bool is_pinned_as_program(const bpf_program* program) {
+    // Iterators are attached by each reader; cgroup programs to one cgroup each.
+    const auto type = bpf_program__expected_attach_type(program);
+    return type == BPF_TRACE_ITER || bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB;
+}
+
+Status attach_and_pin_programs(const bulkhead_bpf& skeleton) {
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, skeleton.obj) {
+        if (!bpf_program__autoload(program))
+            continue;
+        const std::string name = bpf_program__name(program);
+        if (is_pinned_as_program(program)) {
+            if (bpf_program__pin(program, program_pin(name).c_str()) != 0)
+                return fail_errno("pin the program " + name);
+            continue;
+        }
+        std::unique_ptr<bpf_link, int (*)(bpf_link*)> link(bpf_program__attach(program),
+                                                           bpf_link__destroy);
+        if (!link)
+            return fail(
+                Error::from_errno("attach " + name + " to " + bpf_program__section_name(program))
+                    .advise("bulkhead doctor tells what this kernel lacks"));
+        if (bpf_link__pin(link.get(), link_pin(name).c_str()) != 0)
+            return fail_errno("pin the link of " + name);
+    }
+    return {};
+}
+
+Status pin_maps(const bulkhead_bpf& skeleton) {
+    bpf_map* map = nullptr;
+    bpf_object__for_each_map(map, skeleton.obj) {
+        if (bpf_map__is_internal(map))
+            continue;
+        const std::string name = bpf_map__name(map);
+        if (bpf_map__pin(map, map_pin(name).c_str()) != 0)
+            return fail_errno("pin the map " + name);
+    }
+    return {};
+}
+
+__u64 boot_time_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<__u64>(now.tv_sec) * 1'000'000'000 + static_cast<__u64>(now.tv_nsec);
+}
+
+// The row that says "loaded": written before the pins are visible as complete.
+Status write_meta(const bulkhead_bpf& skeleton) {
+    bh_meta meta{};
+    meta.wire_version = BH_WIRE_VERSION;
+    meta.next_serial = 1;
+    meta.loaded_ns = boot_time_ns();
+    const __u32 zero = 0;
+    if (bpf_map_update_elem(bpf_map__fd(skeleton.maps.bh_meta), &zero, &meta, BPF_ANY) != 0)
+        return fail_errno("write bh_meta");
+    return {};
+}
+
+void remove_pins() {
+    std::error_code ignored;
+    std::filesystem::remove_all(std::filesystem::path(kPinRoot), ignored);
+}
+
+Status install(const LoadOptions& options) {
+    BULKHEAD_TRY_VALUE(skeleton, open_and_load(options));
+    BULKHEAD_TRY(write_meta(*skeleton));
+    BULKHEAD_TRY(attach_and_pin_programs(*skeleton));
+    return pin_maps(*skeleton);
+}
+
+}  // namespace
+
+Result<LoadOutcome> load(const LoadOptions& options) {
+    keep_libbpf_log();
+    BULKHEAD_TRY(check_bpffs());
+    BULKHEAD_TRY(make_pin_directories());
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    BULKHEAD_TRY_VALUE(state, load_state());
+    if (state == LoadState::kLoaded)
+        return LoadOutcome::kAlreadyLoaded;
+    if (auto done = install(options); !done) {
+        remove_pins();
+        return fail(std::move(done).error());
+    }
+    return LoadOutcome::kLoaded;
+}
+
+Result<UnloadOutcome> unload() {
+    auto lock = lock_pins();
+    if (!lock && lock.error().code() == ENOENT)
+        return UnloadOutcome::kNotLoaded;
+    if (!lock)
+        return fail(std::move(lock).error());
+    if (auto environments = Environments::open(); environments && environments->count() != 0)
+        return fail(Error(EBUSY, std::to_string(environments->count()) +
+                                     " environments are still fenced by the programs")
+                        .advise("bulkhead list shows them; bulkhead destroy NAME ends one"));
+    remove_pins();
+    return UnloadOutcome::kUnloaded;
+}
+
+std::vector<std::string> program_names() {
+    keep_libbpf_log();
+    std::vector<std::string> names;
+    Skeleton skeleton(bulkhead_bpf__open());
+    if (!skeleton)
+        return names;
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, skeleton->obj)
+        names.emplace_back(bpf_program__name(program));
+    return names;
+}
+
+}  // namespace bulkhead::loader

@@ -1,0 +1,30 @@
+// Putting the kernel programs and maps into the kernel, once per boot, and taking them out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loader/result.h"
+
+namespace bulkhead::loader {
+
+struct LoadOptions {
+    // Programs that are left out, by name. Only for the proof that a test notices the absence.
+    std::vector<std::string> leave_out;
+};
+
+enum class LoadOutcome { kLoaded, kAlreadyLoaded };
+
+// Loads, attaches and pins everything, or nothing: if one mandatory program does not attach, the
+// error names it and no pin stays. Loaded already with this wire version: a no-op.
+Result<LoadOutcome> load(const LoadOptions& options = {});
+
+enum class UnloadOutcome { kUnloaded, kNotLoaded };
+
+// Drops every pin; with the last one the programs go. EBUSY while environments are published.
+Result<UnloadOutcome> unload();
+
+// Names of all programs in the skeleton, in order.
+std::vector<std::string> program_names();
+
+}  // namespace bulkhead::loader
