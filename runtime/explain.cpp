@@ -1,0 +1,95 @@
+#include "runtime/explain.h"
+
+#include <fmt/format.h>
+#include <string.h>
+
+#include <vector>
+
+#include "loader/refusals.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+std::string text_of(const bh_refusal& refusal) {
+    const char* text = refusal.text[0];
+    return std::string(text, ::strnlen(text, sizeof refusal.text));
+}
+
+std::string part(const bh_refusal& refusal, int index) {
+    return std::string(refusal.text[index], ::strnlen(refusal.text[index], BH_TEXT_BYTES));
+}
+
+// The owner in object[2..3] of a task, IPC object or key.
+std::string owner(const bh_refusal& refusal) {
+    if (refusal.object[3] == 0)
+        return "of the host";
+    return fmt::format("of environment {}.{}", refusal.object[2], refusal.object[3]);
+}
+
+std::string describe_file(const bh_refusal& refusal) {
+    const auto dev = static_cast<unsigned>(refusal.object[0]);
+    return fmt::format("{} (device {}:{}, inode {})", refused_path(refusal), dev >> 20,
+                       dev & 0xfffff, refusal.object[1]);
+}
+
+std::string describe_socket(const bh_refusal& refusal) {
+    std::string text = fmt::format("socket family {}, type {}, protocol {}", refusal.object[0],
+                                   refusal.object[1], refusal.object[2]);
+    if (refusal.object[3] != 0)
+        text += fmt::format(", port {}", refusal.object[3]);
+    if (const std::string name = text_of(refusal); !name.empty())
+        text += " " + name;
+    return text;
+}
+
+std::string describe_number(const bh_refusal& refusal) {
+    const std::string name = text_of(refusal);
+    if (refusal.hook == BH_HOOK_capable)
+        return fmt::format("capability {}", refusal.object[0]);
+    return name.empty() ? fmt::format("{}", refusal.object[0])
+                        : fmt::format("{} ({})", name, refusal.object[0]);
+}
+
+}  // namespace
+
+std::string refused_path(const bh_refusal& refusal) {
+    std::vector<std::string> parts;
+    for (int i = 0; i < BH_TEXT_PARTS && !part(refusal, i).empty(); ++i)
+        parts.push_back(part(refusal, i));
+    const bool whole = !parts.empty() && parts.back() == "/";
+    if (whole)
+        parts.pop_back();
+    std::string path = whole || parts.empty() ? "" : "…";
+    for (auto component = parts.rbegin(); component != parts.rend(); ++component)
+        path += "/" + *component;
+    return path.empty() ? "/" : path;
+}
+
+std::string describe_object(const bh_refusal& refusal) {
+    switch (refusal.object_kind) {
+        case BH_OBJECT_TASK:
+            return fmt::format("pid {} ({}) {}", refusal.object[0], text_of(refusal),
+                               owner(refusal));
+        case BH_OBJECT_FILE:
+            return describe_file(refusal);
+        case BH_OBJECT_SOCKET:
+            return describe_socket(refusal);
+        case BH_OBJECT_IPC:
+            return fmt::format("key {:#x}, id {} {}", refusal.object[0], refusal.object[1],
+                               owner(refusal));
+        case BH_OBJECT_KEY:
+            return fmt::format("key {:#x} {} {}", refusal.object[0], text_of(refusal),
+                               owner(refusal));
+        case BH_OBJECT_NUMBER:
+            return describe_number(refusal);
+        default:
+            return "-";
+    }
+}
+
+std::string error_name(const bh_refusal& refusal) {
+    const char* name = ::strerrorname_np(-refusal.error);
+    return name != nullptr ? name : std::to_string(refusal.error);
+}
+
+}  // namespace bulkhead::runtime

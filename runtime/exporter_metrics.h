@@ -1,0 +1,40 @@
+// The metrics of an environment, a row for each.
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "runtime/usage.h"
+
+namespace bulkhead::runtime {
+
+// Samples of one metric: each environment adds its own, under its name.
+class Samples {
+public:
+    Samples(prometheus::MetricFamily& family, const std::string& environment)
+        : family_(family), environment_(environment) {}
+
+    void add(double value) const { add_labelled({}, value); }
+    void add(std::string_view label, std::string_view label_value, double value) const {
+        add_labelled({{std::string(label), std::string(label_value)}}, value);
+    }
+    void add_labelled(std::vector<prometheus::ClientMetric::Label> labels, double value) const;
+
+private:
+    prometheus::MetricFamily& family_;
+    const std::string& environment_;
+};
+
+struct EnvironmentMetric {
+    const char* name;
+    const char* help;
+    prometheus::MetricType type;
+    void (*sample)(const Usage& usage, const Samples& samples);
+};
+
+std::span<const EnvironmentMetric> environment_metrics();
+
+}  // namespace bulkhead::runtime

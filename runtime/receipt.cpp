@@ -1,0 +1,86 @@
+#include "runtime/receipt.h"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <ctime>
+
+#include <nlohmann/json.hpp>
+
+#include "loader/meters.h"
+#include "runtime/clock.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+using nlohmann::json;
+
+json exit_json(const std::optional<int>& status) {
+    if (!status)
+        return nullptr;
+    if (WIFSIGNALED(*status))
+        return {{"signal", WTERMSIG(*status)}};
+    return {{"code", WEXITSTATUS(*status)}};
+}
+
+std::uint64_t boot_now_ns() {
+    timespec now{};
+    ::clock_gettime(CLOCK_BOOTTIME, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
+           static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+Status write_all(int fd, std::string_view text, const std::string& path) {
+    while (!text.empty()) {
+        const ssize_t written = ::write(fd, text.data(), text.size());
+        if (written < 0)
+            return fail_errno("write " + path);
+        text.remove_prefix(static_cast<std::size_t>(written));
+    }
+    return {};
+}
+
+Status replace_file(const std::string& temporary, const std::string& path, std::string_view text) {
+    const UniqueFd fd(
+        ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!fd)
+        return fail_errno("create " + temporary);
+    BULKHEAD_TRY(write_all(fd.get(), text, temporary));
+    if (::rename(temporary.c_str(), path.c_str()) != 0)
+        return fail_errno("rename " + temporary + " to " + path);
+    return {};
+}
+
+}  // namespace
+
+Result<Receipt> final_receipt(int cgroup_fd) {
+    BULKHEAD_TRY_VALUE(meters, loader::Meters::open());
+    BULKHEAD_TRY_VALUE(reading, meters.read_self(cgroup_fd));
+    Receipt receipt{.usage = usage_of(reading), .ended_unix_ns = 0, .exit_status = {}};
+    const std::uint64_t exited_ns = reading.state.exited_ns;
+    if (exited_ns != 0)
+        receipt.exit_status = static_cast<int>(reading.state.exit_status);
+    receipt.ended_unix_ns = unix_ns_of_boot_ns(exited_ns != 0 ? exited_ns : boot_now_ns());
+    return receipt;
+}
+
+json to_json(const Receipt& receipt) {
+    json all = to_json(receipt.usage);
+    all["ended"] = rfc3339(receipt.ended_unix_ns);
+    all["exit"] = exit_json(receipt.exit_status);
+    all["out_of_memory"] = receipt.usage.oom_kills != 0;
+    return all;
+}
+
+Status write_receipt(const Receipt& receipt, const std::string& path) {
+    const std::string temporary = path + ".new-" + std::to_string(::getpid());
+    if (auto done = replace_file(temporary, path, to_json(receipt).dump(2) + "\n"); !done) {
+        ::unlink(temporary.c_str());
+        return fail(std::move(done).error());
+    }
+    return {};
+}
+
+}  // namespace bulkhead::runtime

@@ -1,0 +1,107 @@
+#include "runtime/remains.h"
+
+#include <cerrno>
+#include <vector>
+
+#include "runtime/receipt.h"
+#include "runtime/store.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+// Ended, or reserved by a start that died half-way.
+bool looks_over(const loader::Environments& environments, bh_label label,
+                const bh_environment& record) {
+    const bh_state* state = environments.state(label);
+    return record.init_pid == 0 || (state != nullptr && state->exited_ns != 0);
+}
+
+void sweep_one(loader::Environments& environments, const std::string& name) {
+    auto directory = StateDirectory::open(name);
+    if (!directory) {
+        // No state: a start that died before it had any.
+        if (directory.error().code() == ENOENT)
+            (void)remove_environment(environments, name);
+        return;
+    }
+    const auto minded = directory->try_lock();
+    if (!minded || !*minded)
+        return;
+    const auto state = directory->load();
+    if (!state) {
+        if (state.error().code() == ENOENT)
+            (void)remove_environment(environments, name);
+        return;
+    }
+    auto cgroup = Cgroup::open(name);
+    if (!cgroup)
+        return;
+    if (const auto populated = cgroup->populated(); !populated || *populated)
+        return;
+    // Without its receipt an environment is not removed: the next command tries again.
+    if (store_receipt(*cgroup, state->spec) && state->spec.afterlife == Afterlife::kRemove)
+        (void)remove_environment(environments, name);
+}
+
+}  // namespace
+
+void remove_remains(const std::string& name, bh_label label) {
+    if (auto cgroup = Cgroup::open(name)) {
+        (void)cgroup->kill_all();
+        (void)cgroup->wait_empty(-1);
+    }
+    if (auto environments = loader::Environments::open(); environments && label.serial != 0)
+        (void)environments->withdraw(label);
+    (void)Cgroup::remove(name);
+    (void)remove_state(name);
+}
+
+Status remove_environment(loader::Environments& environments, const std::string& name) {
+    if (const auto label = environments.find(name))
+        BULKHEAD_TRY(environments.withdraw(*label));
+    BULKHEAD_TRY(Cgroup::remove(name));
+    return remove_state(name);
+}
+
+Status store_receipt(const Cgroup& cgroup, const EnvironmentSpec& spec) {
+    if (spec.receipt_path.empty())
+        return {};
+    BULKHEAD_TRY_VALUE(receipt, final_receipt(cgroup.fd()));
+    return write_receipt(receipt, spec.receipt_path);
+}
+
+void sweep(loader::Environments& environments) {
+    std::vector<std::string> over;
+    environments.for_each([&](bh_label label, const bh_environment& record) {
+        if (looks_over(environments, label, record))
+            over.emplace_back(record.name);
+    });
+    for (const std::string& name : over)
+        sweep_one(environments, name);
+}
+
+void sweep_unrecorded(const loader::Environments& environments) {
+    const auto root = lock_state_root();
+    if (!root)
+        return;
+    for (const std::string& name : stored_names()) {
+        if (environments.find(name))
+            continue;
+        auto directory = StateDirectory::open(name);
+        const auto unminded = directory ? directory->try_lock() : false;
+        if (!unminded || !*unminded)
+            continue;
+        // State that cannot be read is left for whoever asked about it; `destroy --force` takes it.
+        const auto state = directory->load();
+        if (!state && state.error().code() != ENOENT)
+            continue;
+        // Files that were to be kept are for `destroy` to take.
+        if (state && state->spec.afterlife == Afterlife::kKeep)
+            continue;
+        // Its record went first: the removal was interrupted, or its start never got that far.
+        if (Cgroup::remove(name))
+            (void)remove_state(name);
+    }
+}
+
+}  // namespace bulkhead::runtime

@@ -1,0 +1,160 @@
+// environment.json: the specification and what came of it.
+#include <cerrno>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/store.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr int kFormatVersion = 1;
+
+template <typename Number>
+void put(Json& json, const char* key, const std::optional<Number>& value) {
+    if (value)
+        json[key] = *value;
+}
+
+template <typename Number>
+void get(const Json& json, const char* key, std::optional<Number>& value) {
+    if (json.contains(key))
+        value = json.at(key).get<Number>();
+}
+
+Json limits_to_json(const Limits& limits) {
+    Json json = Json::object();
+    put(json, "memory_bytes", limits.memory_bytes);
+    put(json, "swap_bytes", limits.swap_bytes);
+    put(json, "cpu_milli", limits.cpu_milli);
+    put(json, "cpu_weight", limits.cpu_weight);
+    put(json, "io_weight", limits.io_weight);
+    put(json, "pids", limits.pids);
+    return json;
+}
+
+Limits limits_from_json(const Json& json) {
+    Limits limits;
+    get(json, "memory_bytes", limits.memory_bytes);
+    get(json, "swap_bytes", limits.swap_bytes);
+    get(json, "cpu_milli", limits.cpu_milli);
+    get(json, "cpu_weight", limits.cpu_weight);
+    get(json, "io_weight", limits.io_weight);
+    get(json, "pids", limits.pids);
+    return limits;
+}
+
+Json process_to_json(const ProcessSpec& process) {
+    return Json{{"argv", process.argv},
+                {"env", process.env},
+                {"workdir", process.workdir},
+                {"user", process.user},
+                {"terminal", process.terminal == TerminalKind::kTerminal},
+                {"init", process.init == InitKind::kReaper}};
+}
+
+ProcessSpec process_from_json(const Json& json) {
+    ProcessSpec process;
+    json.at("argv").get_to(process.argv);
+    json.at("env").get_to(process.env);
+    json.at("workdir").get_to(process.workdir);
+    json.at("user").get_to(process.user);
+    process.terminal =
+        json.at("terminal").get<bool>() ? TerminalKind::kTerminal : TerminalKind::kNone;
+    process.init = json.at("init").get<bool>() ? InitKind::kReaper : InitKind::kPayload;
+    return process;
+}
+
+Json mounts_to_json(const std::vector<BindMount>& mounts) {
+    Json json = Json::array();
+    for (const BindMount& mount : mounts)
+        json.push_back({{"source", mount.source},
+                        {"destination", mount.destination},
+                        {"read_only", mount.access == MountAccess::kReadOnly}});
+    return json;
+}
+
+std::vector<BindMount> mounts_from_json(const Json& json) {
+    std::vector<BindMount> mounts;
+    for (const Json& entry : json)
+        mounts.push_back(
+            {entry.at("source").get<std::string>(), entry.at("destination").get<std::string>(),
+             entry.at("read_only").get<bool>() ? MountAccess::kReadOnly : MountAccess::kReadWrite});
+    return mounts;
+}
+
+Json spec_to_json(const EnvironmentSpec& spec) {
+    return Json{{"name", spec.name},
+                {"hostname", spec.hostname},
+                {"root",
+                 {{"kind", spec.root.kind == RootKind::kRootfs ? "rootfs" : "template"},
+                  {"path", spec.root.path}}},
+                {"mounts", mounts_to_json(spec.mounts)},
+                {"tmpfs", spec.tmpfs},
+                {"limits", limits_to_json(spec.limits)},
+                {"network", spec.network == NetworkKind::kHost ? "host" : "none"},
+                {"process", process_to_json(spec.process)},
+                {"keep", spec.afterlife == Afterlife::kKeep},
+                {"best_effort", spec.strictness == Strictness::kBestEffort},
+                {"control", spec.control},
+                {"policy", spec.policy_name},
+                {"receipt", spec.receipt_path}};
+}
+
+EnvironmentSpec spec_from_json(const Json& json) {
+    EnvironmentSpec spec;
+    json.at("name").get_to(spec.name);
+    json.at("hostname").get_to(spec.hostname);
+    const Json& root = json.at("root");
+    spec.root.kind = root.at("kind") == "rootfs" ? RootKind::kRootfs : RootKind::kTemplate;
+    root.at("path").get_to(spec.root.path);
+    spec.mounts = mounts_from_json(json.at("mounts"));
+    json.at("tmpfs").get_to(spec.tmpfs);
+    spec.limits = limits_from_json(json.at("limits"));
+    spec.network = json.at("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
+    spec.process = process_from_json(json.at("process"));
+    spec.afterlife = json.at("keep").get<bool>() ? Afterlife::kKeep : Afterlife::kRemove;
+    spec.strictness =
+        json.at("best_effort").get<bool>() ? Strictness::kBestEffort : Strictness::kStrict;
+    json.at("control").get_to(spec.control);
+    json.at("policy").get_to(spec.policy_name);
+    json.at("receipt").get_to(spec.receipt_path);
+    return spec;
+}
+
+}  // namespace
+
+std::string to_json(const EnvironmentState& state) {
+    const Json json{{"format", kFormatVersion},
+                    {"spec", spec_to_json(state.spec)},
+                    {"slot", state.label.slot},
+                    {"serial", state.label.serial},
+                    {"pid", state.pid},
+                    {"started_ns", state.started_ns},
+                    {"started_at", state.started_at},
+                    {"start_cost_ns", state.start_cost_ns}};
+    return json.dump() + "\n";
+}
+
+Result<EnvironmentState> state_from_json(const std::string& text) {
+    try {
+        const Json json = Json::parse(text);
+        if (json.at("format") != kFormatVersion)
+            return fail(Error(EINVAL, "written by another version of bulkhead"));
+        EnvironmentState state;
+        state.spec = spec_from_json(json.at("spec"));
+        json.at("slot").get_to(state.label.slot);
+        json.at("serial").get_to(state.label.serial);
+        json.at("pid").get_to(state.pid);
+        json.at("started_ns").get_to(state.started_ns);
+        json.at("started_at").get_to(state.started_at);
+        json.at("start_cost_ns").get_to(state.start_cost_ns);
+        return state;
+    } catch (const Json::exception& error) {
+        return fail(Error(0, error.what()));
+    }
+}
+
+}  // namespace bulkhead::runtime

@@ -1,0 +1,112 @@
+#include "runtime/usage.h"
+
+#include <fcntl.h>
+
+#include <cerrno>
+#include <numeric>
+
+#include "loader/meters.h"
+#include "loader/refusals.h"
+#include "runtime/clock.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+Traffic traffic(const bh_traffic& counted) {
+    return {counted.bytes, counted.packets};
+}
+
+Transfer transfer(const bh_usage& usage, bh_io direction) {
+    return {usage.io_bytes[direction], usage.io_operations[direction]};
+}
+
+Pressure pressure(const bh_usage& usage, bh_pressure resource) {
+    return {usage.pressure_some_ns[resource], usage.pressure_full_ns[resource]};
+}
+
+std::vector<Refusals> refusals(const bh_state& state) {
+    std::vector<Refusals> all;
+    all.reserve(BH_CLASS_COUNT);
+    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id)
+        all.push_back(
+            {loader::class_name(class_id), state.refused[class_id], state.audited[class_id]});
+    return all;
+}
+
+void copy_cgroup(const bh_usage& from, Usage& to) {
+    to.cpu_user_ns = from.cpu_user_ns;
+    to.cpu_system_ns = from.cpu_system_ns;
+    to.cpu_ns = from.cpu_ns;
+    to.memory_bytes = from.memory_bytes;
+    to.memory_peak_bytes = from.memory_peak_bytes;
+    to.swap_bytes = from.swap_bytes;
+    to.anon_bytes = from.anon_bytes;
+    to.file_bytes = from.file_bytes;
+    to.shmem_bytes = from.shmem_bytes;
+    to.kernel_bytes = from.kernel_bytes;
+    to.slab_bytes = from.slab_bytes;
+    to.sock_bytes = from.sock_bytes;
+    to.oom_kills = from.oom_kills;
+    to.tasks = from.processes;
+    to.tasks_peak = from.processes_peak;
+    to.read = transfer(from, BH_IO_READ);
+    to.written = transfer(from, BH_IO_WRITE);
+    to.cpu_pressure = pressure(from, BH_PRESSURE_CPU);
+    to.memory_pressure = pressure(from, BH_PRESSURE_MEMORY);
+    to.io_pressure = pressure(from, BH_PRESSURE_IO);
+}
+
+void copy_counted(const bh_state& from, Usage& to) {
+    to.run_queue_delay_ns = from.run_delay_ns;
+    to.forks = from.forks;
+    to.execs = from.execs;
+    to.received = traffic(from.received);
+    to.sent = traffic(from.sent);
+    to.refusals = refusals(from);
+    to.internal_refusals = from.internal;
+}
+
+}  // namespace
+
+std::uint64_t Usage::refused() const {
+    return std::accumulate(
+        refusals.begin(), refusals.end(), std::uint64_t{0},
+        [](std::uint64_t sum, const Refusals& one) { return sum + one.refused; });
+}
+
+Usage usage_of(const loader::MeterReading& reading) {
+    Usage usage;
+    usage.environment = reading.record.name;
+    usage.best_effort = (reading.record.flags & BH_ENV_BEST_EFFORT) != 0;
+    usage.started_unix_ns = unix_ns_of_boot_ns(reading.record.started_ns);
+    copy_cgroup(reading.usage, usage);
+    copy_counted(reading.state, usage);
+    return usage;
+}
+
+Result<std::vector<Usage>> read_all_usage(const std::string& parent_cgroup) {
+    std::vector<Usage> all;
+    const UniqueFd parent(::open(parent_cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!parent && errno == ENOENT)
+        return all;  // no environment was ever started
+    if (!parent)
+        return fail_errno("open " + parent_cgroup);
+    auto meters = loader::Meters::open();
+    if (!meters && meters.error().code() == ENOENT)
+        return all;
+    if (!meters)
+        return fail(std::move(meters).error());
+    BULKHEAD_TRY_VALUE(readings, meters->read(parent.get(), loader::Scope::kDescendants));
+    all.reserve(readings.size());
+    for (const loader::MeterReading& reading : readings)
+        all.push_back(usage_of(reading));
+    return all;
+}
+
+Result<Usage> read_usage(int cgroup_fd) {
+    BULKHEAD_TRY_VALUE(meters, loader::Meters::open());
+    BULKHEAD_TRY_VALUE(reading, meters.read_self(cgroup_fd));
+    return usage_of(reading);
+}
+
+}  // namespace bulkhead::runtime

@@ -1,0 +1,102 @@
+// What an environment used: one struct for the command, the exporter and the receipt, so that
+// they cannot disagree.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "loader/result.h"
+
+namespace bulkhead::loader {
+struct MeterReading;
+}
+
+namespace bulkhead::runtime {
+
+struct Traffic {
+    std::uint64_t bytes = 0;
+    std::uint64_t packets = 0;
+};
+
+struct Transfer {
+    std::uint64_t bytes = 0;
+    std::uint64_t operations = 0;
+};
+
+// Time in which some, or all, tasks that could have run waited for a resource. Up to two seconds
+// old: the kernel averages it that often.
+struct Pressure {
+    std::uint64_t some_ns = 0;
+    std::uint64_t full_ns = 0;
+};
+
+// A class by which something was refused, or in audit mode would have been.
+struct Refusals {
+    std::string_view class_name;
+    std::uint64_t refused = 0;
+    std::uint64_t audited = 0;
+};
+
+// Absolute since the environment started. Memory and tasks are as of now.
+struct Usage {
+    std::string environment;
+    bool best_effort = false;
+    std::uint64_t started_unix_ns = 0;
+
+    std::uint64_t cpu_user_ns = 0;
+    std::uint64_t cpu_system_ns = 0;
+    std::uint64_t cpu_ns = 0;  // user and system
+    std::uint64_t run_queue_delay_ns = 0;
+
+    std::uint64_t memory_bytes = 0;
+    std::uint64_t memory_peak_bytes = 0;
+    std::uint64_t swap_bytes = 0;
+    // Kinds overlap as in memory.stat: shmem is part of file, slab of kernel.
+    std::uint64_t anon_bytes = 0;
+    std::uint64_t file_bytes = 0;
+    std::uint64_t shmem_bytes = 0;
+    std::uint64_t kernel_bytes = 0;
+    std::uint64_t slab_bytes = 0;
+    std::uint64_t sock_bytes = 0;
+    std::uint64_t oom_kills = 0;
+
+    std::uint64_t tasks = 0;  // threads included
+    std::uint64_t tasks_peak = 0;
+    std::uint64_t forks = 0;
+    std::uint64_t execs = 0;
+
+    Traffic received;
+    Traffic sent;
+    Transfer read;
+    Transfer written;
+
+    Pressure cpu_pressure;
+    Pressure memory_pressure;
+    Pressure io_pressure;
+
+    std::vector<Refusals> refusals;  // every class, in the order of the wire
+    std::uint64_t internal_refusals = 0;
+
+    [[nodiscard]] std::uint64_t refused() const;  // of all classes
+};
+
+Usage usage_of(const loader::MeterReading& reading);
+
+// One pass over all environments below `parent_cgroup`, a directory. Empty when nothing is
+// loaded or nothing runs.
+Result<std::vector<Usage>> read_all_usage(const std::string& parent_cgroup);
+
+// Of the environment that `cgroup_fd` belongs to. ENOENT: it belongs to none.
+Result<Usage> read_usage(int cgroup_fd);
+
+nlohmann::json to_json(const Usage& usage);
+
+// For people: a line per resource.
+std::string to_text(const Usage& usage);
+
+}  // namespace bulkhead::runtime

@@ -1,0 +1,131 @@
+// How a usage looks as JSON and to people.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/clock.h"
+#include "runtime/usage.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+using nlohmann::json;
+
+json pressure_json(const Pressure& pressure) {
+    return {{"some_ns", pressure.some_ns}, {"full_ns", pressure.full_ns}};
+}
+
+// Classes by which nothing was refused are left out.
+json refusals_json(const Usage& usage) {
+    json refused = json::object();
+    json audited = json::object();
+    for (const Refusals& one : usage.refusals) {
+        if (one.refused != 0)
+            refused[one.class_name] = one.refused;
+        if (one.audited != 0)
+            audited[one.class_name] = one.audited;
+    }
+    return {{"total", usage.refused()},
+            {"by_class", std::move(refused)},
+            {"audited_by_class", std::move(audited)},
+            {"internal", usage.internal_refusals}};
+}
+
+json memory_json(const Usage& usage) {
+    return {{"current_bytes", usage.memory_bytes}, {"peak_bytes", usage.memory_peak_bytes},
+            {"swap_bytes", usage.swap_bytes},      {"anon_bytes", usage.anon_bytes},
+            {"file_bytes", usage.file_bytes},      {"shmem_bytes", usage.shmem_bytes},
+            {"kernel_bytes", usage.kernel_bytes},  {"slab_bytes", usage.slab_bytes},
+            {"sock_bytes", usage.sock_bytes},      {"oom_kills", usage.oom_kills}};
+}
+
+std::string seconds(std::uint64_t ns) {
+    return fmt::format("{:.3f} s", static_cast<double>(ns) / 1e9);
+}
+
+std::string bytes(std::uint64_t count) {
+    constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    auto value = static_cast<double>(count);
+    std::size_t unit = 0;
+    for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit)
+        value /= 1024;
+    return unit == 0 ? fmt::format("{} B", count) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string pressure_text(const char* resource, const Pressure& pressure) {
+    return fmt::format("{} {} some, {} full", resource, seconds(pressure.some_ns),
+                       seconds(pressure.full_ns));
+}
+
+std::string refusals_text(const Usage& usage) {
+    std::string text = std::to_string(usage.refused());
+    const char* separator = " (";
+    for (const Refusals& one : usage.refusals) {
+        if (one.refused == 0)
+            continue;
+        text += fmt::format("{}{} {}", separator, one.class_name, one.refused);
+        separator = ", ";
+    }
+    return *separator == ',' ? text + ")" : text;
+}
+
+}  // namespace
+
+json to_json(const Usage& usage) {
+    return {
+        {"environment", usage.environment},
+        {"started", rfc3339(usage.started_unix_ns)},
+        {"best_effort", usage.best_effort},
+        {"cpu",
+         {{"user_ns", usage.cpu_user_ns},
+          {"system_ns", usage.cpu_system_ns},
+          {"total_ns", usage.cpu_ns},
+          {"run_queue_delay_ns", usage.run_queue_delay_ns}}},
+        {"memory", memory_json(usage)},
+        {"tasks",
+         {{"current", usage.tasks},
+          {"peak", usage.tasks_peak},
+          {"forks", usage.forks},
+          {"execs", usage.execs}}},
+        {"network",
+         {{"received_bytes", usage.received.bytes},
+          {"received_packets", usage.received.packets},
+          {"sent_bytes", usage.sent.bytes},
+          {"sent_packets", usage.sent.packets}}},
+        {"io",
+         {{"read_bytes", usage.read.bytes},
+          {"read_operations", usage.read.operations},
+          {"written_bytes", usage.written.bytes},
+          {"write_operations", usage.written.operations}}},
+        {"pressure",
+         {{"cpu", pressure_json(usage.cpu_pressure)},
+          {"memory", pressure_json(usage.memory_pressure)},
+          {"io", pressure_json(usage.io_pressure)}}},
+        {"refusals", refusals_json(usage)},
+    };
+}
+
+std::string to_text(const Usage& usage) {
+    return fmt::format(
+        "{}{}\n"
+        "  cpu        {} user, {} system, {} waiting for a CPU\n"
+        "  memory     {} now, {} at most, {} swapped\n"
+        "             {} anonymous, {} files, {} shared, {} kernel\n"
+        "  tasks      {} now, {} at most, {} forks, {} execs, {} killed for memory\n"
+        "  network    received {} in {} packets, sent {} in {} packets\n"
+        "  disk       read {} in {} operations, wrote {} in {} operations\n"
+        "  pressure   {}\n             {}\n             {}\n"
+        "  refusals   {}\n",
+        usage.environment, usage.best_effort ? " (best effort)" : "", seconds(usage.cpu_user_ns),
+        seconds(usage.cpu_system_ns), seconds(usage.run_queue_delay_ns), bytes(usage.memory_bytes),
+        bytes(usage.memory_peak_bytes), bytes(usage.swap_bytes), bytes(usage.anon_bytes),
+        bytes(usage.file_bytes), bytes(usage.shmem_bytes), bytes(usage.kernel_bytes), usage.tasks,
+        usage.tasks_peak, usage.forks, usage.execs, usage.oom_kills, bytes(usage.received.bytes),
+        usage.received.packets, bytes(usage.sent.bytes), usage.sent.packets,
+        bytes(usage.read.bytes), usage.read.operations, bytes(usage.written.bytes),
+        usage.written.operations, pressure_text("cpu   ", usage.cpu_pressure),
+        pressure_text("memory", usage.memory_pressure), pressure_text("io    ", usage.io_pressure),
+        refusals_text(usage));
+}
+
+}  // namespace bulkhead::runtime
