@@ -1,0 +1,15 @@
+#include "cli/commands.h"
+
+#include <array>
+
+namespace bulkhead::cli {
+
+std::span<const Command> commands() {
+    static const std::array kCommands = {
+        kRun, kExec,   kList, kStatus, kStop,  kDestroy, kSet,
+        kWhy, kDoctor, kLoad, kUnload, kUsage, kAgent,
+    };
+    return kCommands;
+}
+
+}  // namespace bulkhead::cli

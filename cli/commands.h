@@ -1,0 +1,22 @@
+// The commands, a file each.
+#pragma once
+
+#include "cli/command.h"
+
+namespace bulkhead::cli {
+
+extern const Command kAgent;
+extern const Command kRun;
+extern const Command kExec;
+extern const Command kList;
+extern const Command kStatus;
+extern const Command kStop;
+extern const Command kDestroy;
+extern const Command kSet;
+extern const Command kWhy;
+extern const Command kDoctor;
+extern const Command kLoad;
+extern const Command kUnload;
+extern const Command kUsage;
+
+}  // namespace bulkhead::cli

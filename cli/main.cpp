@@ -1,0 +1,110 @@
+// bulkhead: environments on one kernel, for people. Parses, calls one command, prints one message.
+#include <cstdio>
+#include <cstring>
+#include <exception>
+
+#include "cli/command.h"
+
+namespace bulkhead::cli {
+namespace {
+
+constexpr int kExitUsage = 2;
+constexpr int kExitOwnFailure = 125;
+
+int exit_code(Fault fault, ExitCodes codes) {
+    if (codes == ExitCodes::kPayload)
+        return kExitOwnFailure;
+    switch (fault) {
+        case Fault::kUsage:
+            return kExitUsage;
+        case Fault::kUnsupported:
+            return 3;
+        case Fault::kFailed:
+            break;
+    }
+    return 1;
+}
+
+// Splits the command line at the first "--".
+Payload split_payload(int& argc, char** argv) {
+    for (int i = 1; i < argc; ++i) {
+        if (std::strcmp(argv[i], "--") != 0)
+            continue;
+        Payload payload(argv + i + 1, argv + argc);
+        argc = i;
+        return payload;
+    }
+    return {};
+}
+
+const Command* find_command(int argc, char** argv) {
+    if (argc < 2)
+        return nullptr;
+    for (const Command& command : commands()) {
+        if (command.name == argv[1])
+            return &command;
+    }
+    return nullptr;
+}
+
+// Options are declared for the one command that was asked for: declaring all of them would cost
+// more than starting an environment's first process.
+int run_command(const Command& command, int argc, char** argv, const Payload& payload) {
+    CLI::App app{std::string(command.summary), "bulkhead " + std::string(command.name)};
+    const std::span<char* const> words(argv + 2, argv + argc);
+    const Action action =
+        command.declare_for == nullptr ? command.declare(app) : command.declare_for(app, words);
+    try {
+        app.parse(argc - 1, argv + 1);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0)
+            return app.exit(error);
+        std::fprintf(stderr, "bulkhead %s: %s\n  bulkhead %s --help lists the options\n",
+                     std::string(command.name).c_str(), error.what(),
+                     std::string(command.name).c_str());
+        return exit_code(Fault::kUsage, command.exit_codes);
+    }
+    const Result<int> done = action(payload);
+    if (done)
+        return *done;
+    std::fprintf(stderr, "bulkhead %s: %s\n", std::string(command.name).c_str(),
+                 done.error().message().c_str());
+    return exit_code(done.error().fault(), command.exit_codes);
+}
+
+int overview(int argc, char** argv) {
+    CLI::App app{"Many isolated environments on one kernel, fenced and metered inside it",
+                 "bulkhead"};
+    app.set_version_flag("--version", BULKHEAD_VERSION);
+    app.require_subcommand(1);
+    for (const Command& command : commands())
+        app.add_subcommand(std::string(command.name), std::string(command.summary));
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        if (error.get_exit_code() == 0)
+            return app.exit(error);
+        std::fprintf(stderr, "bulkhead: %s\n  bulkhead --help lists the commands\n",
+                     argc > 1 ? (std::string("no command is named ") + argv[1]).c_str()
+                              : "a command is missing");
+    }
+    return kExitUsage;
+}
+
+int main(int argc, char** argv) {
+    const Payload payload = split_payload(argc, argv);
+    const Command* command = find_command(argc, argv);
+    return command != nullptr ? run_command(*command, argc, argv, payload) : overview(argc, argv);
+}
+
+}  // namespace
+}  // namespace bulkhead::cli
+
+int main(int argc, char** argv) {
+    try {
+        return bulkhead::cli::main(argc, argv);
+    } catch (const std::exception& error) {
+        std::fprintf(stderr, "bulkhead: %s\n", error.what());
+        return 1;
+    }
+}

@@ -1,0 +1,193 @@
+// bulkhead run: builds an environment and runs a command as its first process.
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/process_options.h"
+#include "runtime/foreground.h"
+#include "runtime/policy.h"
+#include "runtime/spec.h"
+#include "runtime/supervise.h"
+
+namespace bulkhead::cli {
+namespace {
+
+struct Options {
+    ProcessOptions process;
+    std::string name;
+    std::string hostname;
+    std::string template_name{runtime::kHostTemplate};
+    std::string rootfs;
+    std::vector<std::string> mounts;
+    std::vector<std::string> tmpfs;
+    std::string memory, swap, cpus;
+    std::uint64_t cpu_weight = 0, io_weight = 0, pids = 0;
+    std::string network = "none";
+    std::string policy = "default";
+    std::string receipt;
+    bool init = false, detach = false, remove = false, keep = false, best_effort = false;
+};
+
+void declare_limits(CLI::App& app, Options& options) {
+    app.add_option("--memory", options.memory, "limit, such as 512M")->group("Limits");
+    app.add_option("--swap", options.swap, "limit of swap, such as 0 or 1G")->group("Limits");
+    app.add_option("--cpus", options.cpus, "limit of CPU time, such as 0.5")->group("Limits");
+    app.add_option("--cpu-weight", options.cpu_weight, "share under contention, 1 to 10000")
+        ->group("Limits");
+    app.add_option("--io-weight", options.io_weight, "share of block I/O, 1 to 10000")
+        ->group("Limits");
+    app.add_option("--pids", options.pids, "limit of processes and threads")->group("Limits");
+}
+
+void declare_root(CLI::App& app, Options& options) {
+    auto* root =
+        app.add_option("--template", options.template_name,
+                       "\"host\" (the default) or a directory, read-only under an own layer")
+            ->group("Root");
+    app.add_option("--rootfs", options.rootfs, "a directory, used as it is")
+        ->group("Root")
+        ->excludes(root);
+    app.add_option("--mount", options.mounts, "SOURCE:DESTINATION[:ro]; repeatable")
+        ->group("Root")
+        ->allow_extra_args(false);
+    app.add_option("--tmpfs", options.tmpfs, "an empty file system in memory; repeatable")
+        ->group("Root")
+        ->allow_extra_args(false);
+}
+
+void declare_life(CLI::App& app, Options& options) {
+    app.add_option("--name", options.name, "name; made up by default");
+    app.add_option("--hostname", options.hostname, "host name; the name by default");
+    app.add_flag("--init", options.init, "a minimal init is pid 1 and reaps");
+    auto* detach = app.add_flag("-d,--detach", options.detach, "leave it running");
+    app.add_flag("--rm", options.remove, "remove it when it ends, also when detached");
+    app.add_flag("--keep", options.keep, "keep record and files when it ends");
+    app.add_option("--receipt", options.receipt, "write the final usage to this file as JSON");
+    app.add_option("--network", options.network,
+                   "none (the default): only loopback; host: the host's")
+        ->check(CLI::IsMember({"none", "host"}));
+    app.add_option("--policy", options.policy, "a profile (default or audit) or a TOML file");
+    app.add_flag("--best-effort", options.best_effort,
+                 "leave out what this machine cannot do; shown in status");
+    app.get_option("--tty")->excludes(detach);
+    app.get_option("--rm")->excludes(app.get_option("--keep"));
+}
+
+Result<runtime::Limits> limits_of(const CLI::App& app, const Options& options) {
+    runtime::Limits limits;
+    if (!options.memory.empty()) {
+        BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(options.memory));
+        limits.memory_bytes = bytes;
+    }
+    if (!options.swap.empty()) {
+        BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(options.swap));
+        limits.swap_bytes = bytes;
+    }
+    if (!options.cpus.empty()) {
+        BULKHEAD_TRY_VALUE(milli, runtime::parse_cpus(options.cpus));
+        limits.cpu_milli = milli;
+    }
+    if (app.count("--cpu-weight") != 0)
+        limits.cpu_weight = options.cpu_weight;
+    if (app.count("--io-weight") != 0)
+        limits.io_weight = options.io_weight;
+    if (app.count("--pids") != 0)
+        limits.pids = options.pids;
+    return limits;
+}
+
+runtime::Afterlife afterlife_of(const Options& options) {
+    const bool keep = options.keep || (options.detach && !options.remove);
+    return keep ? runtime::Afterlife::kKeep : runtime::Afterlife::kRemove;
+}
+
+Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& options,
+                                         const Payload& payload) {
+    runtime::EnvironmentSpec spec;
+    const CLI::Option* name = app.get_option_no_throw("--name");
+    spec.name = name == nullptr || name->empty() ? runtime::generate_name() : options.name;
+    spec.hostname = options.hostname;
+    if (options.rootfs.empty())
+        spec.root = {runtime::RootKind::kTemplate, options.template_name};
+    else
+        spec.root = {runtime::RootKind::kRootfs, options.rootfs};
+    for (const std::string& text : options.mounts) {
+        BULKHEAD_TRY_VALUE(mount, runtime::parse_mount(text));
+        spec.mounts.push_back(mount);
+    }
+    spec.tmpfs = options.tmpfs;
+    BULKHEAD_TRY_VALUE(limits, limits_of(app, options));
+    spec.limits = limits;
+    spec.network =
+        options.network == "host" ? runtime::NetworkKind::kHost : runtime::NetworkKind::kNone;
+    spec.process = options.process.to_spec(payload);
+    spec.process.init = options.init ? runtime::InitKind::kReaper : runtime::InitKind::kPayload;
+    spec.afterlife = afterlife_of(options);
+    spec.strictness =
+        options.best_effort ? runtime::Strictness::kBestEffort : runtime::Strictness::kStrict;
+    BULKHEAD_TRY_VALUE(control, runtime::load_policy(options.policy));
+    spec.control = control;
+    spec.policy_name = options.policy;
+    spec.receipt_path = options.receipt;
+    return spec;
+}
+
+Result<int> run(const CLI::App& app, const Options& options, const Payload& payload) {
+    BULKHEAD_TRY_VALUE(spec, spec_of(app, options, payload));
+    const auto output =
+        options.detach ? runtime::OutputKind::kStateFile : runtime::OutputKind::kInherited;
+    auto stdio = PreparedStdio::prepare(options.process, output);
+    if (!stdio)
+        return fail(std::move(stdio).error());
+    const runtime::BlockedSignals signals;
+    auto started = runtime::start(spec, stdio->stdio());
+    if (!started)
+        return report_failure("run", started.error());
+    if (options.detach) {
+        std::puts(spec.name.c_str());
+        return 0;
+    }
+    return runtime::mind_until_end(std::move(*started), signals);
+}
+
+// Only these, or all: what they need is declared together, and whatever else stands on the command
+// line is for the whole set to take or to refuse.
+constexpr std::array<std::string_view, 10> kRootAndLimits = {
+    "--template", "--rootfs", "--mount",      "--tmpfs",     "--memory",
+    "--swap",     "--cpus",   "--cpu-weight", "--io-weight", "--pids"};
+
+bool names_root_and_limits_only(std::span<char* const> words) {
+    return std::all_of(words.begin(), words.end(), [](std::string_view word) {
+        return !word.starts_with('-') ||
+               std::find(kRootAndLimits.begin(), kRootAndLimits.end(),
+                         word.substr(0, word.find('='))) != kRootAndLimits.end();
+    });
+}
+
+Action declare_for(CLI::App& app, std::span<char* const> words) {
+    auto options = std::make_shared<Options>();
+    if (!names_root_and_limits_only(words)) {
+        options->process.declare(app);
+        declare_life(app, *options);
+    }
+    declare_root(app, *options);
+    declare_limits(app, *options);
+    app.footer(
+        "The command and its arguments stand after --:\n  bulkhead run [options] -- COMMAND…");
+    return [&app, options](const Payload& payload) { return run(app, *options, payload); };
+}
+
+Action declare(CLI::App& app) {
+    std::string help = "--help";
+    std::array<char*, 1> words = {help.data()};
+    return declare_for(app, words);
+}
+
+}  // namespace
+
+const Command kRun = {"run", "build an environment and run a command in it", ExitCodes::kPayload,
+                      declare, declare_for};
+
+}  // namespace bulkhead::cli

@@ -1,0 +1,77 @@
+#include "cli/status_json.h"
+
+#include <fmt/format.h>
+
+#include "loader/refusals.h"
+#include "runtime/policy.h"
+
+namespace bulkhead::cli {
+namespace {
+
+std::vector<std::string> allowed_classes(std::uint64_t control) {
+    std::vector<std::string> allowed;
+    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id) {
+        if (!BH_CONTROL_REFUSES(control, class_id))
+            allowed.emplace_back(loader::class_name(class_id));
+    }
+    return allowed;
+}
+
+std::string joined(const std::vector<std::string>& words, const char* separator) {
+    return fmt::format("{}", fmt::join(words, separator));
+}
+
+}  // namespace
+
+nlohmann::json status_to_json(const runtime::EnvironmentStatus& status) {
+    nlohmann::json json{{"name", status.name},
+                        {"phase", runtime::phase_name(status.phase)},
+                        {"mode", runtime::mode_name(status.control)},
+                        {"generation", BH_CONTROL_GENERATION(status.control)},
+                        {"allowed_classes", allowed_classes(status.control)},
+                        {"refused", status.refused},
+                        {"audited", status.audited}};
+    if (status.exit_code)
+        json["exit_code"] = *status.exit_code;
+    if (!status.problem.empty())
+        json["problem"] = status.problem;
+    if (!status.state)
+        return json;
+    const runtime::EnvironmentState& state = *status.state;
+    json["pid"] = state.pid;
+    json["started_at"] = state.started_at;
+    json["start_cost_ns"] = state.start_cost_ns;
+    json["command"] = state.spec.process.argv;
+    json["root"] = state.spec.root.path;
+    json["network"] = state.spec.network == runtime::NetworkKind::kHost ? "host" : "none";
+    json["policy"] = state.spec.policy_name;
+    json["best_effort"] = state.spec.strictness == runtime::Strictness::kBestEffort;
+    return json;
+}
+
+std::string status_to_text(const runtime::EnvironmentStatus& status) {
+    std::string text = fmt::format("name:        {}\nphase:       {}\n", status.name,
+                                   runtime::phase_name(status.phase));
+    if (status.exit_code)
+        text += fmt::format("exit code:   {}\n", *status.exit_code);
+    if (!status.problem.empty())
+        text += fmt::format("problem:     {}\n", status.problem);
+    const auto allowed = allowed_classes(status.control);
+    text += fmt::format("mode:        {}, generation {}\nallowed:     {}\nrefused:     {}\n",
+                        runtime::mode_name(status.control), BH_CONTROL_GENERATION(status.control),
+                        allowed.empty() ? "no class" : joined(allowed, " "), status.refused);
+    if (status.audited != 0)
+        text += fmt::format("audited:     {} would have been refused\n", status.audited);
+    if (!status.state)
+        return text;
+    const runtime::EnvironmentState& state = *status.state;
+    text += fmt::format("pid:         {} on the host\nstarted:     {} in {:.1f} ms\n", state.pid,
+                        state.started_at, static_cast<double>(state.start_cost_ns) / 1e6);
+    text += fmt::format("command:     {}\nroot:        {}\n", joined(state.spec.process.argv, " "),
+                        state.spec.root.path);
+    if (state.spec.strictness == runtime::Strictness::kBestEffort)
+        text += "best effort: yes, what this machine cannot do was left out\n";
+    return text;
+}
+
+}  // namespace bulkhead::cli

@@ -1,0 +1,16 @@
+// An environment's status as JSON and as text: what `list` and `status` print.
+#pragma once
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/life.h"
+
+namespace bulkhead::cli {
+
+nlohmann::json status_to_json(const runtime::EnvironmentStatus& status);
+// Several lines, "key: value".
+std::string status_to_text(const runtime::EnvironmentStatus& status);
+
+}  // namespace bulkhead::cli

@@ -1,0 +1,70 @@
+// bulkhead usage: what one environment used, or all of them.
+#include "runtime/usage.h"
+
+#include <cerrno>
+#include <cstdio>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "runtime/cgroup.h"
+
+namespace bulkhead::cli {
+namespace {
+
+struct Options {
+    std::string name;
+    bool json = false;
+};
+
+Result<runtime::Usage> usage_of_one(const std::string& name) {
+    const auto nobody = [&] {
+        return fail(Error(0, "no environment is named " + name).advise("bulkhead list shows them"));
+    };
+    const auto cgroup = runtime::Cgroup::open(name);
+    if (!cgroup)
+        return nobody();
+    auto usage = runtime::read_usage(cgroup->fd());
+    if (!usage && usage.error().code() == ENOENT)
+        return nobody();
+    return usage;
+}
+
+Result<int> print_one(const Options& options) {
+    BULKHEAD_TRY_VALUE(usage, usage_of_one(options.name));
+    if (options.json)
+        std::puts(runtime::to_json(usage).dump(2).c_str());
+    else
+        std::fputs(runtime::to_text(usage).c_str(), stdout);
+    return 0;
+}
+
+Result<int> print_all(const Options& options) {
+    BULKHEAD_TRY_VALUE(all, runtime::read_all_usage(std::string(runtime::kEnvironmentsCgroup)));
+    if (!options.json) {
+        for (const runtime::Usage& usage : all)
+            std::fputs(runtime::to_text(usage).c_str(), stdout);
+        return 0;
+    }
+    nlohmann::json array = nlohmann::json::array();
+    for (const runtime::Usage& usage : all)
+        array.push_back(runtime::to_json(usage));
+    std::puts(array.dump(2).c_str());
+    return 0;
+}
+
+Action declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("NAME", options->name, "the environment; all of them without it");
+    app.add_flag("--json", options->json, "print JSON");
+    return [options](const Payload&) -> Result<int> {
+        return options->name.empty() ? print_all(*options) : print_one(*options);
+    };
+}
+
+}  // namespace
+
+const Command kUsage = {"usage", "show what environments used", ExitCodes::kOwn, declare};
+
+}  // namespace bulkhead::cli
