@@ -1,0 +1,108 @@
+#include "bench/operations.h"
+
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <map>
+
+namespace bulkhead::bench {
+namespace {
+
+const std::map<std::string_view, std::string_view>& operations_by_hook() {
+    static const std::map<std::string_view, std::string_view> kOperations = {
+        {"bpf", "bpf_call"},
+        {"bprm_check_security", "exec"},
+        {"capable", "capability_check"},
+        {"file_open", "open_close"},
+        {"file_receive", "pass_descriptor"},
+        {"inode_getattr", "stat"},
+        {"inode_init_security_anon", "userfaultfd"},
+        {"inode_removexattr", "set_remove_xattr"},
+        {"inode_set_acl", "set_acl"},
+        {"inode_setattr", "chmod"},
+        {"inode_setxattr", "set_remove_xattr"},
+        {"ipc_permission", "shm_stat"},
+        {"kernel_load_data", "init_module"},
+        {"kernel_module_request", "unknown_family"},
+        {"kernel_read_file", "finit_module"},
+        {"key_alloc", "key_add"},
+        {"key_permission", "key_describe"},
+        {"move_mount", "move_mount"},
+        {"msg_queue_alloc_security", "msg_make_remove"},
+        {"msg_queue_free_security", "msg_make_remove"},
+        {"msg_queue_msgctl", "msg_stat"},
+        {"net_dev_xmit", "tcp_send_receive"},
+        {"netif_receive_skb", "tcp_send_receive"},
+        {"path_chmod", "chmod"},
+        {"path_chown", "chown"},
+        {"path_link", "link_unlink"},
+        {"path_mkdir", "mkdir_rmdir"},
+        {"path_mknod", "create_unlink"},
+        {"path_rename", "rename"},
+        {"path_rmdir", "mkdir_rmdir"},
+        {"path_symlink", "symlink_unlink"},
+        {"path_truncate", "truncate"},
+        {"path_unlink", "create_unlink"},
+        {"perf_event_open", "perf_event"},
+        {"ptrace_access_check", "read_memory"},
+        {"ptrace_traceme", "fork_traceme"},
+        {"sb_mount", "mount_change"},
+        {"sb_pivotroot", "pivot_root"},
+        {"sb_remount", "remount"},
+        {"sb_umount", "mount_umount"},
+        {"sched_process_exit", "fork_exit"},
+        {"sched_switch", "context_switch"},
+        {"security_key_free", "key_add"},
+        {"sem_alloc_security", "sem_make_remove"},
+        {"sem_free_security", "sem_make_remove"},
+        {"sem_semctl", "sem_stat"},
+        {"settime", "settime"},
+        {"shm_alloc_security", "shm_make_remove"},
+        {"shm_free_security", "shm_make_remove"},
+        {"shm_shmctl", "shm_stat"},
+        {"socket_connect", "connect_accept_tcp"},
+        {"socket_create", "socket_close"},
+        {"socket_post_create", "socket_close"},
+        {"syslog", "syslog"},
+        {"task_alloc", "fork_exit"},
+        {"task_kill", "kill"},
+        {"task_movememory", "move_pages"},
+        {"task_prlimit", "prlimit"},
+        {"task_setioprio", "ioprio"},
+        {"task_setnice", "setpriority"},
+        {"task_setrlimit", "setrlimit"},
+        {"task_setscheduler", "setscheduler"},
+        {"unix_may_send", "unix_send_receive"},
+        {"unix_stream_connect", "connect_accept_unix"},
+        {"userns_create", "fork_userns"},
+    };
+    return kOperations;
+}
+
+}  // namespace
+
+std::vector<Operation> all_operations() {
+    std::vector<Operation> all;
+    for (const auto part : {file_operations(), process_operations(), socket_operations(),
+                            object_operations(), surface_operations()})
+        all.insert(all.end(), part.begin(), part.end());
+    return all;
+}
+
+std::string_view operation_of(std::string_view hook) {
+    const auto found = operations_by_hook().find(hook);
+    return found == operations_by_hook().end() ? std::string_view{} : found->second;
+}
+
+int fork_waiting_child() {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (;;)
+            ::pause();
+    }
+    return pid;
+}
+
+}  // namespace bulkhead::bench

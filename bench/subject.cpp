@@ -1,0 +1,203 @@
+#include "bench/subject.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <sys/personality.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <utility>
+
+#include "bench/clock.h"
+#include "bench/figures.h"
+#include "bench/stage.h"
+
+namespace bulkhead::bench {
+namespace {
+
+constexpr int kBatches = 11;
+
+std::int64_t measure(const Operation& operation, const std::function<void()>& act) {
+    std::vector<std::int64_t> costs;
+    costs.reserve(kBatches);
+    for (int i = 0; i <= kBatches; ++i) {
+        const std::int64_t begin = now();
+        for (int k = 0; k < operation.batch; ++k)
+            act();
+        const std::int64_t cost = (now() - begin) / operation.batch;
+        if (i != 0)  // the first warms up
+            costs.push_back(cost);
+    }
+    return median(std::move(costs));
+}
+
+constexpr int kParent = 3;
+constexpr const char* kFlag = "--subject";
+
+// Addresses that differ from run to run would change how the kernel's trees are cut.
+[[noreturn]] void become_subject(int parent, const std::string& operation) {
+    ::personality(ADDR_NO_RANDOMIZE);
+    if (parent == kParent ? ::fcntl(parent, F_SETFD, 0) == 0 : ::dup2(parent, kParent) == kParent)
+        ::execl(kSelf, kSelf, kFlag, operation.c_str(), nullptr);
+    ::_exit(127);
+}
+
+struct Subject {
+    UniqueFd pidfd;
+    UniqueFd talk;
+    pid_t pid = -1;
+};
+
+Result<Subject> start(const Operation& operation) {
+    std::array<int, 2> ends{};
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
+        return fail_errno("make a socket pair");
+    UniqueFd mine(ends[0]);
+    const UniqueFd theirs(ends[1]);
+    const UniqueFd cgroup(::open(kSubjectsCgroup, O_DIRECTORY | O_RDONLY | O_CLOEXEC));
+    int pidfd = -1;
+    clone_args arguments{};
+    arguments.flags = CLONE_PIDFD | CLONE_INTO_CGROUP;
+    arguments.pidfd = reinterpret_cast<__u64>(&pidfd);
+    arguments.exit_signal = SIGCHLD;
+    arguments.cgroup = static_cast<__u64>(cgroup.get());
+    const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
+    if (pid < 0)
+        return fail_errno("start the subject");
+    if (pid == 0) {
+        mine.reset();
+        become_subject(theirs.get(), std::string(operation.name));
+    }
+    return Subject{UniqueFd(pidfd), std::move(mine), pid};
+}
+
+Status say_go(const Subject& subject) {
+    if (::write(subject.talk.get(), "", 1) != 1)
+        return fail_errno("write to the subject");
+    return {};
+}
+
+template <typename T>
+Status hear(const Subject& subject, T& value) {
+    if (::read(subject.talk.get(), &value, sizeof value) != sizeof value)
+        return fail(Error(EPIPE, "the subject ended too early"));
+    return {};
+}
+
+Result<UniqueFd> attach(const std::function<Result<UniqueFd>()>& what) {
+    return what ? what() : UniqueFd();
+}
+
+Result<std::int64_t> conduct(const Subject& subject, const Around& around) {
+    char ready = 0;
+    std::int64_t cost = 0;
+    if (around.inside != nullptr)
+        BULKHEAD_TRY(around.inside->label(subject.pidfd.get()));
+    {
+        BULKHEAD_TRY_VALUE(attached, attach(around.while_preparing));
+        BULKHEAD_TRY(say_go(subject));
+        BULKHEAD_TRY(hear(subject, ready));
+    }
+    BULKHEAD_TRY_VALUE(attached, attach(around.while_measuring));
+    settle();
+    BULKHEAD_TRY(say_go(subject));
+    BULKHEAD_TRY(hear(subject, cost));
+    return cost;
+}
+
+__u32 inode_of(const char* path) {
+    struct stat info {};
+    ::stat(path, &info);
+    return static_cast<__u32>(info.st_ino);
+}
+
+bh_device device_of(const char* path) {
+    struct stat info {};
+    ::stat(path, &info);
+    return {major(info.st_dev) << 20 | minor(info.st_dev), 0};
+}
+
+bh_environment default_record() {
+    bh_environment record{};
+    struct stat cgroup {};
+    ::stat(kSubjectsCgroup, &cgroup);
+    record.control = loader::kDefaultControl;
+    record.cgroup_id = cgroup.st_ino;
+    record.cgroup_level = 2;
+    record.mnt_ns = inode_of("/proc/self/ns/mnt");
+    record.net_ns = inode_of("/proc/self/ns/net");
+    record.pid_ns = inode_of("/proc/self/ns/pid");
+    for (const char* path : {"/", "/proc", "/dev"})
+        record.devices[record.device_count++] = device_of(path);
+    return record;
+}
+
+// Prepares on the first byte from its parent, measures on the second.
+bool live(const Operation& operation) {
+    char go = 0;
+    if (::read(kParent, &go, 1) != 1)
+        return false;
+    const auto act = operation.prepare();
+    if (::write(kParent, &go, 1) != 1 || ::read(kParent, &go, 1) != 1)
+        return false;
+    const std::int64_t cost = measure(operation, act);
+    return ::write(kParent, &cost, sizeof cost) == sizeof cost;
+}
+
+}  // namespace
+
+bool is_subject(int argc, char** argv) {
+    return argc == 3 && std::strcmp(argv[1], kFlag) == 0;
+}
+
+int be_subject(const char* operation) {
+    ::fcntl(kParent, F_SETFD, FD_CLOEXEC);
+    for (const Operation& known : all_operations())
+        if (known.name == operation)
+            return live(known) ? 0 : 1;
+    return 2;
+}
+
+Result<Inside> Inside::publish() {
+    BULKHEAD_TRY_VALUE(environments, loader::Environments::open());
+    BULKHEAD_TRY_VALUE(label, environments.reserve("bench"));
+    Inside inside(std::move(environments), label);
+    BULKHEAD_TRY(inside.environments_.publish(label, default_record()));
+    return inside;
+}
+
+Inside::~Inside() {
+    if (label_)
+        (void)environments_.withdraw(*label_);
+}
+
+std::uint64_t Inside::refusals() const {
+    return environments_.state(*label_)->refusal_count;
+}
+
+Status make_subjects_cgroup() {
+    if (::mkdir(kSubjectsCgroup, 0755) != 0 && errno != EEXIST)
+        return fail_errno(std::string("make ") + kSubjectsCgroup);
+    return {};
+}
+
+Result<std::int64_t> cost_of(const Operation& operation, const Around& around) {
+    BULKHEAD_TRY_VALUE(subject, start(operation));
+    auto cost = conduct(subject, around);
+    subject.talk.reset();
+    ::waitpid(subject.pid, nullptr, 0);
+    if (!cost)
+        return fail(std::move(cost).error().within("measure " + std::string(operation.name)));
+    return cost;
+}
+
+}  // namespace bulkhead::bench

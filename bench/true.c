@@ -1,0 +1,4 @@
+/* The shortest payload: what a start costs is then the start. Linked statically. */
+int main(void) {
+    return 0;
+}
