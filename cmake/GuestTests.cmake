@@ -1,0 +1,67 @@
+# Tests that run in guests (tests/vm/run), one ctest test for each GoogleTest case on each kernel.
+#
+#   add_guest_suite(TIER kernel TARGET kernel_tests [KERNELS 6.12…] [TIMEOUT seconds] [ICOUNT])
+#     guest-kernel-6.12            boots one guest and runs the whole binary in it (fixture of the others)
+#     kernel-6.12.guest            the guest lived to the end
+#     kernel-6.12.Suite.Case       the case ran there and passed
+#   KERNELS: these only, instead of the whole matrix. ICOUNT: the guest's clock counts instructions.
+#
+#   add_without_suite(TARGET kernel_tests KERNEL 6.12)
+#     guest-without-6.12           one guest in which each BPF program is left out once
+#     without-6.12.bh_task_kill    a case noticed that
+#
+# The binary is asked for its cases after it is built; ctest reads that list when it starts.
+
+file(STRINGS "${PROJECT_SOURCE_DIR}/tests/vm/kernels" BULKHEAD_KERNELS REGEX "^[0-9]")
+list(TRANSFORM BULKHEAD_KERNELS REPLACE " .*" "")
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/vm/kernels")
+
+function(_bulkhead_guest_include name)
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/${name}.cmake.in"
+                 "${CMAKE_CURRENT_BINARY_DIR}/${target}-${name}.cmake" @ONLY)
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES
+                                         "${CMAKE_CURRENT_BINARY_DIR}/${target}-${name}.cmake")
+endfunction()
+
+function(add_guest_suite)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "ICOUNT" "TIER;TARGET;TIMEOUT" "KERNELS")
+  set(target "${arg_TARGET}")
+  set(kernels ${BULKHEAD_KERNELS})
+  if(arg_KERNELS)
+    set(kernels ${arg_KERNELS})
+  endif()
+  set(icount)
+  if(arg_ICOUNT)
+    set(icount --icount)
+  endif()
+  set(tier "${arg_TIER}")
+  set(timeout 900)
+  if(arg_TIMEOUT)
+    set(timeout "${arg_TIMEOUT}")
+  endif()
+  math(EXPR limit "${timeout} + 400")
+  set(lists "${CMAKE_CURRENT_BINARY_DIR}/${target}")
+  add_custom_command(
+    TARGET ${target}
+    POST_BUILD
+    COMMAND "${PROJECT_SOURCE_DIR}/tests/vm/list" "$<TARGET_FILE:${target}>" "${lists}.cases"
+    COMMENT "Cases of ${target}"
+    VERBATIM)
+  set(binary "${CMAKE_CURRENT_BINARY_DIR}/${target}")
+  _bulkhead_guest_include(GuestSuite)
+endfunction()
+
+function(add_without_suite)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "TARGET;KERNEL" "")
+  set(target "${arg_TARGET}")
+  set(kernel "${arg_KERNEL}")
+  set(lists "${CMAKE_CURRENT_BINARY_DIR}/${target}")
+  add_custom_command(
+    TARGET ${target}
+    POST_BUILD
+    COMMAND "$<TARGET_FILE:${target}>" --list-programs > "${lists}.programs"
+    COMMENT "Programs of ${target}"
+    VERBATIM)
+  set(binary "${CMAKE_CURRENT_BINARY_DIR}/${target}")
+  _bulkhead_guest_include(WithoutSuite)
+endfunction()

@@ -1,0 +1,38 @@
+// doctor on a machine that can: it says so, proves it by trying, and leaves nothing behind.
+#include <algorithm>
+
+#include "bpf/wire.h"
+#include "tests/e2e/bulkhead.h"
+
+namespace bulkhead::tests {
+namespace {
+
+TEST(Doctor, FindsEverythingThatIsNeededEffective) {
+    const NothingLeft nothing_left;
+    const Outcome outcome = bulkhead({"doctor"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.out;
+    EXPECT_EQ(outcome.err, "");
+    EXPECT_NE(outcome.out.find("can fence, limit and meter"), std::string::npos) << outcome.out;
+}
+
+TEST(Doctor, SaysTheSameAsJson) {
+    const nlohmann::json document = bulkhead_json({"doctor"});
+    EXPECT_TRUE(document.at("can_enforce").get<bool>());
+    EXPECT_FALSE(document.at("kernel").get<std::string>().empty());
+    const auto names_group = [&](const char* group) {
+        return std::count_if(
+            document.at("checks").begin(), document.at("checks").end(),
+            [&](const nlohmann::json& check) { return check.at("group") == group; });
+    };
+    EXPECT_EQ(names_group("fence"), BH_CLASS_COUNT + 1);  // and who owns what
+    for (const char* group : {"kernel", "limits", "view", "meters"})
+        EXPECT_GT(names_group(group), 0) << group;
+    for (const nlohmann::json& check : document.at("checks")) {
+        EXPECT_FALSE(check.at("why").get<std::string>().empty()) << check;
+        EXPECT_EQ(check.at("effective").get<bool>(), check.at("remedy").get<std::string>().empty())
+            << check;
+    }
+}
+
+}  // namespace
+}  // namespace bulkhead::tests

@@ -1,0 +1,32 @@
+// Which case proves which program: a case that proves a program fails when it is left out.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+namespace bulkhead::tests {
+
+// Registers the case (as Suite.Name) for the programs. Made by PROVES and FENCE_TEST.
+class Proof {
+public:
+    Proof(const char* test_case, std::initializer_list<const char*> programs);
+};
+
+// The cases that prove `program`; empty when there is none.
+std::vector<std::string> cases_for(const std::string& program);
+
+// Programs that have a proof and are loaded on every kernel of the matrix.
+std::vector<std::string> proved_programs();
+
+}  // namespace bulkhead::tests
+
+#define PROVES(suite, name, ...) \
+    static const ::bulkhead::tests::Proof proof_of_##suite##_##name(#suite "." #name, {__VA_ARGS__})
+
+// A case of the suite Fence and the programs that it proves.
+#define FENCE_TEST(name, ...)         \
+    PROVES(Fence, name, __VA_ARGS__); \
+    TEST(Fence, name)

@@ -1,0 +1,171 @@
+// Sockets: which are made, and whose are reached.
+#include <arpa/inet.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+#include "loader/pins.h"
+#include "tests/kernel/actors.h"
+#include "tests/kernel/fixtures.h"
+#include "tests/kernel/proofs.h"
+
+namespace bulkhead::tests {
+namespace {
+
+struct Address {
+    sockaddr_un name{};
+    socklen_t bytes = 0;
+    [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&name); }
+};
+
+Address path_address(const std::string& path) {
+    Address address;
+    address.name.sun_family = AF_UNIX;
+    std::strcpy(address.name.sun_path, path.c_str());
+    address.bytes = sizeof address.name;
+    return address;
+}
+
+Address abstract_address(const std::string& name) {
+    Address address;
+    address.name.sun_family = AF_UNIX;
+    std::strcpy(address.name.sun_path + 1, name.c_str());
+    address.bytes = static_cast<socklen_t>(sizeof(sa_family_t) + 1 + name.size());
+    return address;
+}
+
+int bound(int type, const Address& address) {
+    const int fd = ::socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    if (fd < 0 || ::bind(fd, address.get(), address.bytes) != 0)
+        return -1;
+    if (type == SOCK_STREAM && ::listen(fd, 16) != 0)
+        return -1;
+    return fd;
+}
+
+int connect_to(int type, const Address& address) {
+    const int fd = ::socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    const int error = outcome(fd) | outcome(::connect(fd, address.get(), address.bytes));
+    ::close(fd);
+    return error;
+}
+
+constexpr Expected kConnect{BH_HOOK_unix_stream_connect, BH_CLASS_UNIX, EPERM};
+
+FENCE_TEST(RefusesUnixSocketsOfTheHostByPath, "bh_unix_connect") {
+    Tmpfs place;
+    const Address address = path_address(place.at("socket"));
+    const UniqueFd listener(bound(SOCK_STREAM, address));
+    BareEnvironment mine("mine");
+    expect_refused(mine, kConnect, [&] { return connect_to(SOCK_STREAM, address); });
+    EXPECT_NE(std::string(mine.last_refusal().text[0], 10).find("/run/"), std::string::npos);
+}
+
+FENCE_TEST(RefusesUnixSocketsOfOthersByAbstractName, "bh_unix_connect") {
+    const Address address = abstract_address("bulkhead-other");
+    BareEnvironment mine("mine");
+    BareEnvironment other("other");
+    Actor listener(&other, [&] { bound(SOCK_STREAM, address); });
+    expect_refused(mine, kConnect, [&] { return connect_to(SOCK_STREAM, address); });
+    EXPECT_STREQ(mine.last_refusal().text[0], "bulkhead-other");
+}
+
+FENCE_TEST(AllowsUnixSocketsOfItsOwn, "bh_sock_label") {
+    BareEnvironment mine("mine");
+    EXPECT_EQ(Actor::run(&mine,
+                         [] {
+                             const Address stream = abstract_address("bulkhead-mine");
+                             const Address datagrams = abstract_address("bulkhead-mine-datagrams");
+                             return outcome(bound(SOCK_STREAM, stream)) |
+                                    outcome(bound(SOCK_DGRAM, datagrams)) |
+                                    connect_to(SOCK_STREAM, stream) |
+                                    connect_to(SOCK_DGRAM, datagrams);
+                         }),
+              0);
+}
+
+FENCE_TEST(RefusesDatagramsToTheHost, "bh_unix_send") {
+    const Address address = abstract_address("bulkhead-log");
+    const UniqueFd receiver(bound(SOCK_DGRAM, address));
+    BareEnvironment mine("mine");
+    const auto send = [&] {
+        const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        return outcome(::sendto(fd, "x", 1, MSG_DONTWAIT, address.get(), address.bytes));
+    };
+    EXPECT_EQ(Actor::run(&mine, send), EPERM);
+    char byte = 0;
+    EXPECT_EQ(outcome(::recv(receiver.get(), &byte, 1, MSG_DONTWAIT)), EAGAIN) << "it arrived";
+    expect_refused(mine, {BH_HOOK_unix_may_send, BH_CLASS_UNIX, EPERM}, send);
+}
+
+TEST(Fence, LeavesTheHostsConnectionsAlone) {
+    const Address address = abstract_address("bulkhead-served");
+    BareEnvironment mine("mine");
+    Actor listener(&mine, [&] { bound(SOCK_STREAM, address); });
+    EXPECT_EQ(Actor::run(nullptr, [&] { return connect_to(SOCK_STREAM, address); }), 0);
+}
+
+FENCE_TEST(RefusesRawAndPacketSockets, "bh_sock_create") {
+    BareEnvironment mine("mine");
+    const Expected raw{BH_HOOK_socket_create, BH_CLASS_RAW_SOCKETS, EPERM};
+    expect_refused(mine, raw, [] { return opened(::socket(AF_INET, SOCK_RAW, IPPROTO_ICMP)); });
+    expect_refused(mine, raw, [] { return opened(::socket(AF_PACKET, SOCK_DGRAM, 0)); });
+}
+
+FENCE_TEST(RefusesExoticFamilies, "bh_sock_create") {
+    BareEnvironment mine("mine");
+    expect_refused(mine,
+                   {BH_HOOK_socket_create, BH_CLASS_FAMILIES, EPROTONOSUPPORT, EPROTONOSUPPORT},
+                   [] { return opened(::socket(AF_NETLINK, SOCK_RAW, NETLINK_GENERIC)); });
+    EXPECT_EQ(Actor::run(&mine, [] { return opened(::socket(AF_VSOCK, SOCK_STREAM, 0)); }), EPERM);
+}
+
+TEST(Fence, LeavesOrdinarySocketsAlone) {
+    BareEnvironment mine("mine");
+    EXPECT_EQ(Actor::run(&mine,
+                         [] {
+                             return opened(::socket(AF_INET, SOCK_STREAM, 0)) |
+                                    opened(::socket(AF_INET6, SOCK_DGRAM, 0)) |
+                                    opened(::socket(AF_UNIX, SOCK_SEQPACKET, 0)) |
+                                    opened(::socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE));
+                         }),
+              0);
+    EXPECT_EQ(mine.state().refusal_count, 0U);
+}
+
+FENCE_TEST(RefusesTheAgentFromTheHostsNetwork, "bh_sock_connect") {
+    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+    auto* name = reinterpret_cast<sockaddr*>(&address);
+    socklen_t bytes = sizeof address;
+    ASSERT_EQ(::system("ip link set lo up"), 0);
+    ASSERT_EQ(::bind(listener.get(), name, bytes), 0);
+    ASSERT_EQ(::listen(listener.get(), 16), 0);
+    ASSERT_EQ(::getsockname(listener.get(), name, &bytes), 0);
+    const auto meta = loader::map_pinned_array<bh_meta>(
+        "bh_meta", 1, loader::MappedArray<bh_meta>::Access::kWrite);
+    ASSERT_TRUE(meta.has_value());
+    BareEnvironment mine("mine");
+    const auto connect_agent = [&] {
+        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        return outcome(::connect(fd, name, bytes));
+    };
+    (*meta)[0].agent_port = ::ntohs(address.sin_port);
+    bh_environment record = mine.record();
+    record.flags = BH_ENV_HOST_NETWORK;
+    mine.publish(record);
+    expect_refused(mine, {BH_HOOK_socket_connect, BH_CLASS_SELF, EPERM}, connect_agent);
+    (*meta)[0].agent_port = 0;
+    EXPECT_EQ(Actor::run(&mine, connect_agent), 0) << "no agent, another's port";
+}
+
+}  // namespace
+}  // namespace bulkhead::tests

@@ -1,0 +1,35 @@
+// Every hook carries a class and every class has a hook: doctor can name what each one needs.
+#include "loader/coverage.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "loader/refusals.h"
+
+namespace bulkhead::loader {
+namespace {
+
+TEST(Coverage, EveryClassHasAHook) {
+    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id)
+        EXPECT_FALSE(hooks_of(static_cast<bh_class>(class_id)).empty()) << class_name(class_id);
+}
+
+TEST(Coverage, EveryHookCarriesAClass) {
+    std::set<bh_hook> carried;
+    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id)
+        for (const bh_hook hook : hooks_of(static_cast<bh_class>(class_id)))
+            carried.insert(hook);
+    for (unsigned hook = 0; hook < BH_HOOK_COUNT; ++hook)
+        EXPECT_TRUE(carried.contains(static_cast<bh_hook>(hook))) << hook_name(hook);
+}
+
+TEST(Coverage, FindsTheHookOfASection) {
+    EXPECT_EQ(hook_of_section("lsm/task_kill"), BH_HOOK_task_kill);
+    EXPECT_EQ(hook_of_section("lsm.s/bpf"), BH_HOOK_bpf);
+    EXPECT_EQ(hook_of_section("tp_btf/sched_process_exit"), BH_HOOK_COUNT);
+    EXPECT_EQ(hook_of_section("lsm/no_such_hook"), BH_HOOK_COUNT);
+}
+
+}  // namespace
+}  // namespace bulkhead::loader

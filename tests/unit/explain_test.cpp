@@ -1,0 +1,48 @@
+#include "runtime/explain.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace bulkhead::runtime {
+namespace {
+
+bh_refusal refusal_of_path(std::initializer_list<const char*> leaf_first) {
+    bh_refusal refusal{};
+    refusal.object_kind = BH_OBJECT_FILE;
+    int part = 0;
+    for (const char* name : leaf_first)
+        std::strncpy(refusal.text[part++], name, BH_TEXT_BYTES - 1);
+    return refusal;
+}
+
+TEST(Explain, PathsReadFromTheRoot) {
+    EXPECT_EQ(refused_path(refusal_of_path({"shadow", "etc", "/"})), "/etc/shadow");
+    EXPECT_EQ(refused_path(refusal_of_path({"/"})), "/");
+}
+
+TEST(Explain, APathThatWasCutSaysSo) {
+    EXPECT_EQ(refused_path(refusal_of_path({"h", "g", "f", "e", "d", "c", "b", "a"})),
+              "…/a/b/c/d/e/f/g/h");
+}
+
+TEST(Explain, ATaskNamesItsOwner) {
+    bh_refusal refusal{};
+    refusal.object_kind = BH_OBJECT_TASK;
+    refusal.object[0] = 812;
+    std::strcpy(refusal.text[0], "sshd");
+    EXPECT_EQ(describe_object(refusal), "pid 812 (sshd) of the host");
+    refusal.object[2] = 3;
+    refusal.object[3] = 9;
+    EXPECT_EQ(describe_object(refusal), "pid 812 (sshd) of environment 3.9");
+}
+
+TEST(Explain, ErrorsHaveTheirNames) {
+    bh_refusal refusal{};
+    refusal.error = -EPERM;
+    EXPECT_EQ(error_name(refusal), "EPERM");
+}
+
+}  // namespace
+}  // namespace bulkhead::runtime

@@ -1,0 +1,56 @@
+#include <gtest/gtest.h>
+
+#include "runtime/store.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+EnvironmentState some_state() {
+    EnvironmentState state;
+    state.spec.name = "web";
+    state.spec.root = {RootKind::kRootfs, "/srv/root"};
+    state.spec.mounts.push_back({"/srv/data", "/data", MountAccess::kReadOnly});
+    state.spec.tmpfs = {"/scratch"};
+    state.spec.limits.memory_bytes = 1 << 28;
+    state.spec.limits.pids = 64;
+    state.spec.network = NetworkKind::kHost;
+    state.spec.process.argv = {"nginx", "-g", "daemon off;"};
+    state.spec.process.init = InitKind::kReaper;
+    state.spec.afterlife = Afterlife::kKeep;
+    state.spec.control = 0x10003ffffffULL;
+    state.label = {7, 42};
+    state.pid = 1234;
+    state.started_ns = 99;
+    return state;
+}
+
+TEST(State, SurvivesBeingWrittenAndRead) {
+    const EnvironmentState before = some_state();
+    const auto after = state_from_json(to_json(before));
+    ASSERT_TRUE(after.has_value()) << after.error().message();
+    EXPECT_EQ(to_json(*after), to_json(before));
+    EXPECT_EQ(after->spec.mounts.at(0).access, MountAccess::kReadOnly);
+    EXPECT_EQ(after->spec.limits.memory_bytes, 1U << 28);
+    EXPECT_FALSE(after->spec.limits.swap_bytes.has_value());
+    EXPECT_EQ(after->spec.afterlife, Afterlife::kKeep);
+    EXPECT_EQ(after->label.serial, 42U);
+}
+
+TEST(State, ThatIsCorruptIsAnErrorAndNotACrash) {
+    const std::string whole = to_json(some_state());
+    for (std::size_t length = 0; length + 1 < whole.size(); length += 7)
+        EXPECT_FALSE(state_from_json(whole.substr(0, length)).has_value()) << length;
+    EXPECT_FALSE(state_from_json("[]").has_value());
+    EXPECT_FALSE(state_from_json(R"({"format": 1, "spec": 3})").has_value());
+}
+
+TEST(State, OfAnotherFormatIsRefused) {
+    std::string text = to_json(some_state());
+    text.replace(text.find("\"format\":1"), 10, "\"format\":9");
+    const auto state = state_from_json(text);
+    ASSERT_FALSE(state.has_value());
+    EXPECT_NE(state.error().message().find("another version"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace bulkhead::runtime

@@ -1,0 +1,107 @@
+// One usage, shown three ways: the same numbers everywhere.
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include <nlohmann/json.hpp>
+
+#include "loader/meters.h"
+#include "runtime/exporter.h"
+#include "runtime/receipt.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+loader::MeterReading reading() {
+    loader::MeterReading reading{};
+    std::strcpy(reading.record.name, "web");
+    reading.usage.cpu_user_ns = 1'500'000'000;
+    reading.usage.cpu_system_ns = 500'000'000;
+    reading.usage.cpu_ns = 2'000'000'000;
+    reading.usage.memory_bytes = 4096;
+    reading.usage.oom_kills = 1;
+    reading.state.refused[BH_CLASS_BPF] = 3;
+    reading.state.refused[BH_CLASS_SIGNAL] = 2;
+    reading.state.audited[BH_CLASS_MOUNTS] = 7;
+    reading.state.received = {100, 1};
+    return reading;
+}
+
+// The value of the sample with these labels; -1 when there is none.
+double sample(const std::vector<prometheus::MetricFamily>& families, const std::string& name,
+              const std::vector<prometheus::ClientMetric::Label>& labels) {
+    for (const auto& family : families)
+        for (const auto& metric : family.metric)
+            if (family.name == name && metric.label == labels)
+                return family.type == prometheus::MetricType::Counter ? metric.counter.value
+                                                                      : metric.gauge.value;
+    return -1;
+}
+
+TEST(Usage, JsonHasUnitsInItsNames) {
+    const auto json = to_json(usage_of(reading()));
+    EXPECT_EQ(json["environment"], "web");
+    EXPECT_EQ(json["cpu"]["user_ns"], 1'500'000'000);
+    EXPECT_EQ(json["memory"]["current_bytes"], 4096);
+    EXPECT_EQ(json["network"]["received_bytes"], 100);
+}
+
+TEST(Usage, RefusalsAreByClassAndInTotal) {
+    const auto json = to_json(usage_of(reading()))["refusals"];
+    EXPECT_EQ(json["total"], 5);
+    EXPECT_EQ(json["by_class"], (nlohmann::json{{"bpf", 3}, {"signal", 2}}));
+    EXPECT_EQ(json["audited_by_class"], (nlohmann::json{{"mounts", 7}}));
+}
+
+TEST(Usage, TextNamesWhatWasRefused) {
+    const std::string text = to_text(usage_of(reading()));
+    EXPECT_NE(text.find("5 (signal 2, bpf 3)"), std::string::npos) << text;
+    EXPECT_NE(text.find("1.500 s user"), std::string::npos) << text;
+}
+
+TEST(Usage, MetricsAreTheSameNumbersInBaseUnits) {
+    const auto families = environment_families({usage_of(reading())});
+    EXPECT_EQ(sample(families, "bulkhead_environment_cpu_seconds_total",
+                     {{"environment", "web"}, {"mode", "user"}}),
+              1.5);
+    EXPECT_EQ(
+        sample(families, "bulkhead_environment_memory_current_bytes", {{"environment", "web"}}),
+        4096);
+    EXPECT_EQ(sample(families, "bulkhead_environment_refusals_total",
+                     {{"environment", "web"}, {"class", "bpf"}}),
+              3);
+    EXPECT_EQ(sample(families, "bulkhead_environment_refusals_total",
+                     {{"environment", "web"}, {"class", "perf"}}),
+              -1);
+}
+
+TEST(Usage, NoEnvironmentGivesNoFamilies) {
+    EXPECT_TRUE(environment_families({}).empty());
+}
+
+TEST(Receipt, TellsHowItEnded) {
+    Receipt receipt{
+        .usage = usage_of(reading()), .ended_unix_ns = 1'000'000'001, .exit_status = {}};
+    EXPECT_TRUE(to_json(receipt)["exit"].is_null());
+    receipt.exit_status = W_EXITCODE(3, 0);
+    EXPECT_EQ(to_json(receipt)["exit"]["code"], 3);
+    receipt.exit_status = W_EXITCODE(0, 9);
+    EXPECT_EQ(to_json(receipt)["exit"]["signal"], 9);
+    EXPECT_EQ(to_json(receipt)["ended"], "1970-01-01T00:00:01.000000001Z");
+    EXPECT_EQ(to_json(receipt)["out_of_memory"], true);
+}
+
+TEST(Receipt, ReplacesTheFileOrLeavesIt) {
+    const std::string path = testing::TempDir() + "receipt.json";
+    const Receipt receipt{.usage = usage_of(reading()), .ended_unix_ns = 0, .exit_status = {}};
+    ASSERT_TRUE(write_receipt(receipt, path));
+    std::ifstream file(path);
+    EXPECT_EQ(nlohmann::json::parse(file)["environment"], "web");
+    EXPECT_FALSE(write_receipt(receipt, "/nonexistent/receipt.json"));
+}
+
+}  // namespace
+}  // namespace bulkhead::runtime
