@@ -17,7 +17,7 @@ struct bh_subject {
 };
 
 /* All classes, enforced: what a task is held to whose environment's record is gone. */
-#define BH_CONTROL_REFUSE_ALL 0xffffffffULL
+#define BH_CONTROL_REFUSE_ALL ((1ULL << BH_MAX_CLASSES) - 1)
 
 static __always_inline struct bh_task *bh_task_of(struct task_struct *task)
 {

@@ -84,4 +84,37 @@ struct {
 	__type(value, struct bh_label);
 } bh_netns SEC(".maps") __weak;
 
+/* The rules of published policies, by environment and generation. Written by user space. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 2 * BH_MAX_ENVIRONMENTS);
+	__type(key, struct bh_policy_key);
+	__type(value, struct bh_policy);
+} bh_policies SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BH_MAX_NODES);
+	__type(key, struct bh_node_key);
+	__type(value, struct bh_node);
+} bh_nodes SEC(".maps") __weak;
+
+/* Which inodes are nodes: set by user space at publication, by the kernel when they come back. */
+struct {
+	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct bh_anchor);
+} bh_anchors SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BH_MAX_ROUTES);
+	__type(key, struct bh_route_key);
+	__type(value, struct bh_route);
+} bh_routes SEC(".maps") __weak;
+
 #endif

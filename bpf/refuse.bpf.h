@@ -17,6 +17,7 @@ struct bh_request {
 	__s32 error; /* set by bh_decide() */
 	__u32 object_kind;
 	__u32 name_bytes; /* of `name` when it is not terminated; 0: it is */
+	__u32 rule; /* number of the rule that decided; 0: looked up by class */
 	__u64 values[4];
 	struct dentry *path; /* walked into the text, leaf first; or NULL */
 	const char *name; /* kernel string copied into the text; or NULL */
@@ -101,6 +102,7 @@ static __noinline int bh_record(struct bh_subject *subject, struct bh_request *r
 	row->class_id = request->class_id;
 	row->flags = request->flags;
 	row->object_kind = request->object_kind;
+	row->rule = request->rule;
 	__builtin_memcpy(row->object, request->values, sizeof(row->object));
 	bpf_get_current_comm(row->comm, sizeof(row->comm));
 	if (request->path)
@@ -111,6 +113,37 @@ static __noinline int bh_record(struct bh_subject *subject, struct bh_request *r
 	return 0;
 }
 
+/* What the rules say beside trees and addresses; NULL: the policy is of classes only. */
+static __always_inline struct bh_policy *bh_policy_of(struct bh_subject *subject)
+{
+	struct bh_policy_key key = {
+		.label = subject->label,
+		.generation = BH_CONTROL_GENERATION(subject->control),
+	};
+
+	return bpf_map_lookup_elem(&bh_policies, &key);
+}
+
+/*
+ * True when the refusal is only recorded: by the policy's mode or by its section's. A task whose
+ * record is gone is never let through.
+ */
+static __noinline int bh_is_audited(struct bh_subject *subject, struct bh_request *request)
+{
+	struct bh_policy *policy;
+	__u32 class_id;
+
+	if (!subject || !request)
+		return 0;
+	class_id = request->class_id;
+	policy = bh_policy_of(subject);
+	if (policy && !request->rule && class_id < BH_MAX_CLASSES)
+		request->rule = policy->rule_of_class[class_id];
+	if (BH_CONTROL_MODE(subject->control) != BH_MODE_ENFORCE)
+		return 1;
+	return policy && policy->audited >> (class_id & 63) & 1;
+}
+
 /*
  * The verdict on `request`: 0 or `error`, a constant negative errno (the verifier wants to see its
  * range). Counts what it refuses, or would refuse in audit mode.
@@ -119,10 +152,11 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 				     int error)
 {
 	__u32 class_id = request->class_id;
-	bool audit = BH_CONTROL_MODE(subject->control) == BH_MODE_AUDIT;
+	bool audit;
 
 	if (!BH_CONTROL_REFUSES(subject->control, class_id))
 		return 0;
+	audit = bh_is_audited(subject, request);
 	if (audit)
 		request->flags |= BH_REFUSAL_AUDITED;
 	request->error = error;

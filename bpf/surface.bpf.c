@@ -128,7 +128,10 @@ int BPF_PROG(bh_capable, const struct cred *cred, struct user_namespace *ns, int
 		return 0;
 	if (!(opts & CAP_OPT_NOAUDIT))
 		return bh_refuse_number(&subject, BH_HOOK_capable, class_id, cap);
-	if (BH_CONTROL_MODE(subject.control) == BH_MODE_AUDIT)
+	if (!BH_CONTROL_REFUSES(subject.control, class_id))
 		return 0;
-	return BH_CONTROL_REFUSES(subject.control, class_id) ? -EPERM : 0;
+
+	struct bh_request question = { .class_id = class_id };
+
+	return bh_is_audited(&subject, &question) ? 0 : -EPERM;
 }

@@ -19,7 +19,7 @@
 #define BH_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-#define BH_WIRE_VERSION 1
+#define BH_WIRE_VERSION 2
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
@@ -30,7 +30,10 @@
 #define BH_COMM_BYTES 16
 #define BH_TEXT_PARTS 8
 #define BH_TEXT_BYTES 32
-#define BH_MAX_CLASSES 32
+#define BH_MAX_CLASSES 40
+#define BH_COMPONENT_BYTES 256 /* a file name with its terminator */
+#define BH_MAX_NODES 131072 /* of the trees of all environments' policies */
+#define BH_MAX_ROUTES 1048576 /* address rules of all environments' policies */
 #define BH_MAX_OBJECTS 65536 /* live IPC objects and keys that environments own */
 
 /*
@@ -63,7 +66,26 @@
 	X(CLOCK, clock, "setting the clock")                                                       \
 	X(SYSLOG, syslog, "the kernel's log")                                                      \
 	X(CAPABILITIES, capabilities, "capabilities that reach beyond the environment")            \
-	X(SELF, self, "Bulkhead's own pins, maps, programs, links and agent")
+	X(SELF, self, "Bulkhead's own pins, maps, programs, links and agent")                      \
+	X(PATHS, paths, "files that the policy does not give")                                     \
+	X(EXECUTION, execution, "programs that the policy does not let run")                       \
+	X(DRIFT, drift, "programs that were written after the start")                              \
+	X(ANONYMOUS_CODE, anonymous_code, "programs that lie in no directory: memfd, deleted")     \
+	X(WRITABLE_CODE, writable_code, "memory that is both writable and executable")             \
+	X(EGRESS, egress, "addresses that the policy does not let reach")                          \
+	X(LISTEN, listen, "ports that the policy does not let serve")                              \
+	X(SETUID, setuid, "privilege gained by executing a set-uid or capable file")               \
+	X(DEBUG, debug, "ptrace of processes of the same environment")                             \
+	X(PRIORITY, priority, "raised priority or real-time scheduling")                           \
+	X(CORE_DUMPS, core_dumps, "core dumps")                                                    \
+	X(PERSONALITY, personality, "executing with another personality than Linux's own")         \
+	X(DROPPED_CAPABILITIES, dropped_capabilities, "capabilities that the policy does not keep")
+
+/*
+ * From here on a class is refused only where a policy asks for it. With its bit set and no rule
+ * that says otherwise, all that the class decides is refused.
+ */
+#define BH_FIRST_POLICY_CLASS BH_CLASS_PATHS
 
 enum bh_class {
 #define BH_CLASS_ENUM(id, name, text) BH_CLASS_##id,
@@ -130,7 +152,14 @@ enum bh_class {
 	X(inode_setxattr)                                                                          \
 	X(inode_removexattr)                                                                       \
 	X(inode_set_acl)                                                                           \
-	X(task_setrlimit)
+	X(task_setrlimit)                                                                          \
+	X(mmap_file)                                                                               \
+	X(file_mprotect)                                                                           \
+	X(file_fcntl)                                                                              \
+	X(bprm_creds_from_file)                                                                    \
+	X(socket_sendmsg)                                                                          \
+	X(socket_bind)                                                                             \
+	X(socket_listen)
 
 enum bh_hook {
 #define BH_HOOK_ENUM(name) BH_HOOK_##name,
@@ -142,6 +171,7 @@ enum bh_hook {
 enum bh_mode {
 	BH_MODE_ENFORCE,
 	BH_MODE_AUDIT, /* allow, but record what would be refused */
+	BH_MODE_LEARN, /* audit, and keep all that a policy would have to allow */
 	BH_MODE_COUNT
 };
 
@@ -164,11 +194,13 @@ BH_ASSERT_SIZE(struct bh_task, 16);
 
 /*
  * bh_environment.control: what a hook decides by, read once and published by one 64-bit store.
- * Bits 0..31: classes refused. 32..39: mode. 40..63: generation.
+ * Bits 0..39: classes refused. 40..41: mode. 42..63: generation, of which the rows of a policy's
+ * rules carry the number; never 0.
  */
-#define BH_CONTROL_MODE_SHIFT 32
-#define BH_CONTROL_GENERATION_SHIFT 40
-#define BH_CONTROL_MODE(control) (((control) >> BH_CONTROL_MODE_SHIFT) & 0xff)
+#define BH_CONTROL_MODE_SHIFT 40
+#define BH_CONTROL_GENERATION_SHIFT 42
+#define BH_CONTROL_CLASSES(control) ((control) & ((1ULL << BH_MAX_CLASSES) - 1))
+#define BH_CONTROL_MODE(control) (((control) >> BH_CONTROL_MODE_SHIFT) & 3)
 #define BH_CONTROL_GENERATION(control) ((control) >> BH_CONTROL_GENERATION_SHIFT)
 #define BH_CONTROL_REFUSES(control, class_id) (((control) >> (class_id)) & 1)
 
@@ -225,6 +257,123 @@ struct bh_environment {
 };
 BH_ASSERT_SIZE(struct bh_environment, 384);
 
+/* What a tree of [files] gives. A right that is not given is refused. */
+enum bh_right {
+	BH_RIGHT_READ = 1 << 0,
+	BH_RIGHT_WRITE = 1 << 1,
+	BH_RIGHT_APPEND = 1 << 2, /* open for appending only; implied by WRITE */
+	BH_RIGHT_EXECUTE = 1 << 3,
+};
+
+/* Key of bh_policies, and the beginning of the keys of all rows of a policy's rules. */
+struct bh_policy_key {
+	struct bh_label label;
+	__u32 generation;
+	__u32 pad;
+};
+BH_ASSERT_SIZE(struct bh_policy_key, 16);
+
+#define BH_MAX_LISTEN 16
+
+/* Ports, both inclusive. protocol: IPPROTO_TCP, IPPROTO_UDP, … or 0 for any. */
+struct bh_port_rule {
+	__u16 first;
+	__u16 last;
+	__u8 protocol;
+	__u8 verdict; /* bh_verdict */
+	__u16 rule; /* number of the rule that this came from */
+};
+BH_ASSERT_SIZE(struct bh_port_rule, 8);
+
+enum bh_verdict {
+	BH_VERDICT_NONE, /* an unused place: ends the list */
+	BH_VERDICT_ALLOW,
+	BH_VERDICT_REFUSE, /* EPERM */
+	BH_VERDICT_DROP, /* datagrams and packets vanish; connect() is refused like REFUSE */
+};
+
+/*
+ * Value of bh_policies: what the rules of one generation say beside trees and addresses. There is
+ * a row only for an environment whose policy has such rules.
+ */
+struct bh_policy {
+	__u64 audited; /* classes that are recorded but allowed, whatever the mode */
+	__u64 capabilities; /* kept, a bit each; asked when DROPPED_CAPABILITIES is set */
+	__u64 drift_ns; /* CLOCK_REALTIME of the start: what changed since does not run */
+	__u32 listen_count;
+	__u32 rule_of_class[BH_MAX_CLASSES]; /* number of the rule that set the class; 0: none */
+	__u32 pad;
+	struct bh_port_rule listen[BH_MAX_LISTEN];
+};
+BH_ASSERT_SIZE(struct bh_policy, 320);
+
+/*
+ * Key of bh_nodes: `name` beneath the node `parent` is a node. The nodes are the paths that rules
+ * name and all directories above them; the environment's root is node 1 and has no row.
+ */
+struct bh_node_key {
+	struct bh_policy_key policy;
+	__u32 parent;
+	char name[BH_COMPONENT_BYTES]; /* zero-padded */
+	__u32 pad;
+};
+BH_ASSERT_SIZE(struct bh_node_key, 280);
+
+/* Value of bh_nodes: what holds at this path and beneath it, up to the next node. */
+struct bh_node {
+	__u32 node;
+	__u32 rule; /* number of the rule that the rights came from; 0: the default */
+	__u32 rights; /* bh_right */
+	__u32 flags; /* bh_node_flags */
+};
+BH_ASSERT_SIZE(struct bh_node, 16);
+
+enum bh_node_flags {
+	BH_NODE_NAMED = 1 << 0, /* a rule names this path; else it only leads to one */
+};
+
+#define BH_ROOT_NODE 1
+
+/* A node that an inode is, in one environment and generation. */
+struct bh_place {
+	struct bh_policy_key policy;
+	struct bh_node node;
+};
+BH_ASSERT_SIZE(struct bh_place, 32);
+
+/*
+ * Value of bh_anchors (inode storage): the nodes that an inode is. Two generations of an
+ * environment live while one is published, and a super block may be shared by environments.
+ */
+#define BH_MAX_PLACES 8
+struct bh_anchor {
+	struct bh_place places[BH_MAX_PLACES];
+};
+BH_ASSERT_SIZE(struct bh_anchor, 256);
+
+/*
+ * Key of bh_routes, a longest-prefix trie: `prefix_bits` counts from `policy` on. IPv4 as
+ * v4-mapped IPv6. A policy that sets EGRESS has a row for ::/0.
+ */
+struct bh_route_key {
+	__u32 prefix_bits;
+	struct bh_label label;
+	__u32 generation;
+	__u8 address[16];
+};
+BH_ASSERT_SIZE(struct bh_route_key, 32);
+#define BH_ROUTE_FIXED_BITS 96
+
+/*
+ * Value of bh_routes: the first entry that fits decides; what no entry fits is refused. Entries of
+ * shorter prefixes that also hold are repeated here.
+ */
+#define BH_MAX_ROUTE_PORTS 8
+struct bh_route {
+	struct bh_port_rule ports[BH_MAX_ROUTE_PORTS];
+};
+BH_ASSERT_SIZE(struct bh_route, 64);
+
 /* Counts of one direction of network traffic, as the interfaces count them. */
 struct bh_traffic {
 	__u64 bytes;
@@ -248,7 +397,7 @@ struct bh_state {
 	__u32 exit_status; /* as wait(2) gives it */
 	__u32 pad;
 };
-BH_ASSERT_SIZE(struct bh_state, 608);
+BH_ASSERT_SIZE(struct bh_state, 736);
 
 /* Directions and kinds of bh_usage. */
 enum bh_io { BH_IO_READ, BH_IO_WRITE, BH_IO_COUNT };
@@ -318,7 +467,7 @@ struct bh_refusal {
 	__u8 class_id;
 	__u8 flags;
 	__u32 object_kind;
-	__u32 pad;
+	__u32 rule; /* number of the policy's rule that decided; 0: the class alone did */
 	__u64 object[4];
 	char comm[BH_COMM_BYTES];
 	char text[BH_TEXT_PARTS][BH_TEXT_BYTES];

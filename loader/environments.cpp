@@ -16,7 +16,8 @@ namespace {
 constexpr std::size_t kStandardDescriptors = 3;
 
 __u64 next_generation(__u64 control) {
-    return control + (1ULL << BH_CONTROL_GENERATION_SHIFT);
+    const __u64 next = control + (1ULL << BH_CONTROL_GENERATION_SHIFT);
+    return BH_CONTROL_GENERATION(next) != 0 ? next : next + (1ULL << BH_CONTROL_GENERATION_SHIFT);
 }
 
 template <typename Field>
@@ -35,7 +36,7 @@ __u64 allowing(__u64 control, bh_class class_id) {
 }
 
 __u64 with_mode(__u64 control, bh_mode mode) {
-    const __u64 without = next_generation(control) & ~(0xffULL << BH_CONTROL_MODE_SHIFT);
+    const __u64 without = next_generation(control) & ~(3ULL << BH_CONTROL_MODE_SHIFT);
     return without | (static_cast<__u64>(mode) << BH_CONTROL_MODE_SHIFT);
 }
 

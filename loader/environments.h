@@ -13,9 +13,10 @@
 
 namespace bulkhead::loader {
 
-// All classes, enforced, generation 1: what an environment starts with.
+// All classes but those that only a policy asks for, enforced, generation 1: what an environment
+// starts with.
 inline constexpr __u64 kDefaultControl =
-    (1ULL << BH_CONTROL_GENERATION_SHIFT) | ((1ULL << BH_CLASS_COUNT) - 1);
+    (1ULL << BH_CONTROL_GENERATION_SHIFT) | ((1ULL << BH_FIRST_POLICY_CLASS) - 1);
 
 // The next generation of `control` with one class refused or allowed, or with another mode.
 __u64 refusing(__u64 control, bh_class class_id);

@@ -1,0 +1,41 @@
+// The rules of a policy as the kernel programs read them: rows keyed by environment and generation.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "bpf/wire.h"
+#include "loader/environments.h"
+#include "loader/result.h"
+
+namespace bulkhead::loader {
+
+// A path that a rule names, or a directory on the way to one. Parents come before their children;
+// nodes[0] is the environment's root, with no name and the rights that hold by default.
+struct TreeNode {
+    __u32 parent = 0;  // index in Rules::nodes
+    std::string name;  // one component, at most 255 bytes
+    __u32 rule = 0;    // number of the rule that the rights came from; 0: the default
+    __u32 rights = 0;  // bh_right, those of the parent where no rule says otherwise
+    __u32 flags = 0;   // bh_node_flags
+};
+
+// What holds for an address and all that no longer prefix covers.
+struct RouteRow {
+    __u8 address[16] = {};  // IPv4 as v4-mapped IPv6
+    __u32 prefix_bits = 0;  // 0 to 128
+    bh_route route{};
+};
+
+// A compiled policy. `control` carries classes and mode; its generation is given at publication.
+struct Rules {
+    __u64 control = kDefaultControl;
+    bh_policy policy{};
+    std::vector<TreeNode> nodes;   // empty: no [files]
+    std::vector<RouteRow> routes;  // empty: no egress rules
+
+    // False: the control word alone says everything, and publishing is one store.
+    [[nodiscard]] bool has_rows() const;
+};
+
+}  // namespace bulkhead::loader
