@@ -117,6 +117,28 @@ Act mmap_munmap() {
     };
 }
 
+// A page of a file as code. Without a policy that asks for more, all but these pass unlooked at.
+Act mmap_code() {
+    make_file();
+    (void)!::truncate(kFile, 4096);
+    const int fd = ::open(kFile, O_RDONLY | O_CLOEXEC);
+    return [fd] {
+        void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+        ::munmap(page, 4096);
+    };
+}
+
+Act protect_code() {
+    make_file();
+    (void)!::truncate(kFile, 4096);
+    const int fd = ::open(kFile, O_RDONLY | O_CLOEXEC);
+    void* const page = ::mmap(nullptr, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    return [page] {
+        ::mprotect(page, 4096, PROT_READ | PROT_EXEC);
+        ::mprotect(page, 4096, PROT_READ);
+    };
+}
+
 Act read_write() {
     make_file();
     const int fd = ::open(kFile, O_RDWR | O_CLOEXEC);
@@ -134,6 +156,8 @@ std::span<const Operation> file_operations() {
         Operation{"open_close", 100, open_close},
         Operation{"stat", 100, stat_file},
         Operation{"mmap_munmap", 50, mmap_munmap},
+        Operation{"mmap_code", 50, mmap_code},
+        Operation{"protect_code", 50, protect_code},
         Operation{"read_write", 100, read_write},
         Operation{"create_unlink", 30, create_unlink},
         Operation{"mkdir_rmdir", 30, mkdir_rmdir},
