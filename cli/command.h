@@ -33,7 +33,7 @@ struct Command {
     // the options are stored in is owned by the action.
     Action (*declare)(CLI::App& app);
     // The same with at least the options that stand in `words`; nullptr: all, always. For a command
-    // whose start must be cheap: declaring thirty options costs as much as a process.
+    // whose start must be cheap: declaring thirty options costs more than a process.
     Action (*declare_for)(CLI::App& app, std::span<char* const> words) = nullptr;
 };
 

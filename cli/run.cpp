@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdio>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/process_options.h"
@@ -23,38 +24,80 @@ struct Options {
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
     std::string memory, swap, cpus;
-    std::uint64_t cpu_weight = 0, io_weight = 0, pids = 0;
+    std::optional<std::uint64_t> cpu_weight, io_weight, pids;
     std::string network = "none";
     std::string policy = "default";
     std::string receipt;
     bool init = false, detach = false, remove = false, keep = false, best_effort = false;
 };
 
-void declare_limits(CLI::App& app, Options& options) {
-    app.add_option("--memory", options.memory, "limit, such as 512M")->group("Limits");
-    app.add_option("--swap", options.swap, "limit of swap, such as 0 or 1G")->group("Limits");
-    app.add_option("--cpus", options.cpus, "limit of CPU time, such as 0.5")->group("Limits");
-    app.add_option("--cpu-weight", options.cpu_weight, "share under contention, 1 to 10000")
-        ->group("Limits");
-    app.add_option("--io-weight", options.io_weight, "share of block I/O, 1 to 10000")
-        ->group("Limits");
-    app.add_option("--pids", options.pids, "limit of processes and threads")->group("Limits");
+// Which options to declare. On a command line that names only options of the root and of limits,
+// those that it names are enough; whatever else stands there is for the whole set to take or to
+// refuse.
+class Wanted {
+public:
+    explicit Wanted(std::span<char* const> words) : words_(words) {
+        all_ = !std::all_of(words.begin(), words.end(), [](std::string_view word) {
+            return !word.starts_with('-') || std::find(kRootAndLimits.begin(), kRootAndLimits.end(),
+                                                       name_in(word)) != kRootAndLimits.end();
+        });
+    }
+
+    [[nodiscard]] bool all() const { return all_; }
+
+    [[nodiscard]] bool operator()(std::string_view option) const {
+        return all_ || std::any_of(words_.begin(), words_.end(),
+                                   [=](std::string_view word) { return name_in(word) == option; });
+    }
+
+private:
+    static constexpr std::array<std::string_view, 10> kRootAndLimits = {
+        "--template", "--rootfs", "--mount",      "--tmpfs",     "--memory",
+        "--swap",     "--cpus",   "--cpu-weight", "--io-weight", "--pids"};
+
+    static std::string_view name_in(std::string_view word) {
+        return word.substr(0, word.find('='));
+    }
+
+    std::span<char* const> words_;
+    bool all_;
+};
+
+// The option, or nullptr when it is not wanted.
+template <typename Value>
+CLI::Option* declare_in(CLI::App& app, const char* group, const Wanted& wanted, const char* name,
+                        Value& value, const char* help) {
+    return wanted(name) ? app.add_option(name, value, help)->group(group) : nullptr;
 }
 
-void declare_root(CLI::App& app, Options& options) {
-    auto* root =
-        app.add_option("--template", options.template_name,
-                       "\"host\" (the default) or a directory, read-only under an own layer")
-            ->group("Root");
-    app.add_option("--rootfs", options.rootfs, "a directory, used as it is")
-        ->group("Root")
-        ->excludes(root);
-    app.add_option("--mount", options.mounts, "SOURCE:DESTINATION[:ro]; repeatable")
-        ->group("Root")
-        ->allow_extra_args(false);
-    app.add_option("--tmpfs", options.tmpfs, "an empty file system in memory; repeatable")
-        ->group("Root")
-        ->allow_extra_args(false);
+void declare_limits(CLI::App& app, Options& options, const Wanted& wanted) {
+    const auto limit = [&](const char* name, auto& value, const char* help) {
+        declare_in(app, "Limits", wanted, name, value, help);
+    };
+    limit("--memory", options.memory, "limit, such as 512M");
+    limit("--swap", options.swap, "limit of swap, such as 0 or 1G");
+    limit("--cpus", options.cpus, "limit of CPU time, such as 0.5");
+    limit("--cpu-weight", options.cpu_weight, "share under contention, 1 to 10000");
+    limit("--io-weight", options.io_weight, "share of block I/O, 1 to 10000");
+    limit("--pids", options.pids, "limit of processes and threads");
+}
+
+void declare_root(CLI::App& app, Options& options, const Wanted& wanted) {
+    const auto root = [&](const char* name, auto& value, const char* help) {
+        return declare_in(app, "Root", wanted, name, value, help);
+    };
+    auto* from_template =
+        root("--template", options.template_name,
+             "\"host\" (the default) or a directory, read-only under an own layer");
+    auto* rootfs = root("--rootfs", options.rootfs, "a directory, used as it is");
+    if (from_template != nullptr && rootfs != nullptr)
+        rootfs->excludes(from_template);
+    for (auto* repeatable :
+         {root("--mount", options.mounts, "SOURCE:DESTINATION[:ro]; repeatable"),
+          root("--tmpfs", options.tmpfs, "an empty file system in memory; repeatable")}) {
+        if (repeatable != nullptr)
+            repeatable->allow_extra_args(false);
+    }
 }
 
 void declare_life(CLI::App& app, Options& options) {
@@ -75,7 +118,7 @@ void declare_life(CLI::App& app, Options& options) {
     app.get_option("--rm")->excludes(app.get_option("--keep"));
 }
 
-Result<runtime::Limits> limits_of(const CLI::App& app, const Options& options) {
+Result<runtime::Limits> limits_of(const Options& options) {
     runtime::Limits limits;
     if (!options.memory.empty()) {
         BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(options.memory));
@@ -89,12 +132,9 @@ Result<runtime::Limits> limits_of(const CLI::App& app, const Options& options) {
         BULKHEAD_TRY_VALUE(milli, runtime::parse_cpus(options.cpus));
         limits.cpu_milli = milli;
     }
-    if (app.count("--cpu-weight") != 0)
-        limits.cpu_weight = options.cpu_weight;
-    if (app.count("--io-weight") != 0)
-        limits.io_weight = options.io_weight;
-    if (app.count("--pids") != 0)
-        limits.pids = options.pids;
+    limits.cpu_weight = options.cpu_weight;
+    limits.io_weight = options.io_weight;
+    limits.pids = options.pids;
     return limits;
 }
 
@@ -118,7 +158,7 @@ Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& opt
         spec.mounts.push_back(mount);
     }
     spec.tmpfs = options.tmpfs;
-    BULKHEAD_TRY_VALUE(limits, limits_of(app, options));
+    BULKHEAD_TRY_VALUE(limits, limits_of(options));
     spec.limits = limits;
     spec.network =
         options.network == "host" ? runtime::NetworkKind::kHost : runtime::NetworkKind::kNone;
@@ -152,28 +192,15 @@ Result<int> run(const CLI::App& app, const Options& options, const Payload& payl
     return runtime::mind_until_end(std::move(*started), signals);
 }
 
-// Only these, or all: what they need is declared together, and whatever else stands on the command
-// line is for the whole set to take or to refuse.
-constexpr std::array<std::string_view, 10> kRootAndLimits = {
-    "--template", "--rootfs", "--mount",      "--tmpfs",     "--memory",
-    "--swap",     "--cpus",   "--cpu-weight", "--io-weight", "--pids"};
-
-bool names_root_and_limits_only(std::span<char* const> words) {
-    return std::all_of(words.begin(), words.end(), [](std::string_view word) {
-        return !word.starts_with('-') ||
-               std::find(kRootAndLimits.begin(), kRootAndLimits.end(),
-                         word.substr(0, word.find('='))) != kRootAndLimits.end();
-    });
-}
-
 Action declare_for(CLI::App& app, std::span<char* const> words) {
     auto options = std::make_shared<Options>();
-    if (!names_root_and_limits_only(words)) {
+    const Wanted wanted(words);
+    if (wanted.all()) {
         options->process.declare(app);
         declare_life(app, *options);
     }
-    declare_root(app, *options);
-    declare_limits(app, *options);
+    declare_root(app, *options, wanted);
+    declare_limits(app, *options, wanted);
     app.footer(
         "The command and its arguments stand after --:\n  bulkhead run [options] -- COMMAND…");
     return [&app, options](const Payload& payload) { return run(app, *options, payload); };

@@ -134,9 +134,8 @@ private:
     void make_sysctls_read_only(int root) {
         auto sysctls = open_inside(root, "/proc/sys", O_PATH | O_DIRECTORY);
         check(sysctls.has_value(), Step::kMountProc);
-        auto copy = clone_mount(sysctls->get(), "", CloneDepth::kOne);
-        check(copy && set_attributes(copy->get(), MOUNT_ATTR_RDONLY) &&
-                  attach(copy->get(), root, "/proc/sys", TargetKind::kDirectory),
+        auto copy = clone_mount(sysctls->get(), "", CloneDepth::kOne, MOUNT_ATTR_RDONLY);
+        check(copy && attach(copy->get(), root, "/proc/sys", TargetKind::kDirectory),
               Step::kMountProc);
     }
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <chrono>
 #include <ctime>
 
 namespace bulkhead::runtime {
@@ -16,6 +17,19 @@ std::uint64_t now_ns(clockid_t clock) {
            static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+// "2026-11-22T12:51:34". Not by gmtime_r(3): the first call of it reads the machine's time zone,
+// which costs a start more than opening its cgroup.
+std::string calendar(std::uint64_t unix_ns) {
+    namespace time = std::chrono;
+    const time::sys_seconds at{time::seconds{unix_ns / kSecond}};
+    const auto day = time::floor<time::days>(at);
+    const time::year_month_day date{day};
+    const time::hh_mm_ss clock{at - day};
+    return fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                       clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+}
+
 }  // namespace
 
 std::uint64_t unix_ns_of_boot_ns(std::uint64_t boot_ns) {
@@ -23,12 +37,11 @@ std::uint64_t unix_ns_of_boot_ns(std::uint64_t boot_ns) {
 }
 
 std::string rfc3339(std::uint64_t unix_ns) {
-    const auto seconds = static_cast<std::time_t>(unix_ns / kSecond);
-    std::tm utc{};
-    ::gmtime_r(&seconds, &utc);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    return fmt::format("{}.{:09}Z", text, unix_ns % kSecond);
+    return fmt::format("{}.{:09}Z", calendar(unix_ns), unix_ns % kSecond);
+}
+
+std::string utc_now() {
+    return calendar(now_ns(CLOCK_REALTIME)) + "Z";
 }
 
 }  // namespace bulkhead::runtime

@@ -12,4 +12,7 @@ std::uint64_t unix_ns_of_boot_ns(std::uint64_t boot_ns);
 // "2026-11-22T12:51:34.123456789Z"
 std::string rfc3339(std::uint64_t unix_ns);
 
+// Now: "2026-11-22T12:51:34Z".
+std::string utc_now();
+
 }  // namespace bulkhead::runtime

@@ -46,29 +46,6 @@ Status make_file(int root, const std::string& path) {
     return {};
 }
 
-// Files are made as `owner` while it lives.
-class FileOwner {
-public:
-    explicit FileOwner(uid_t owner) {
-        if (owner == kCaller)
-            return;
-        ::setfsgid(owner);
-        ::setfsuid(owner);
-        changed_ = true;
-    }
-    FileOwner(const FileOwner&) = delete;
-    FileOwner& operator=(const FileOwner&) = delete;
-    ~FileOwner() {
-        if (!changed_)
-            return;
-        ::setfsuid(::geteuid());
-        ::setfsgid(::getegid());
-    }
-
-private:
-    bool changed_ = false;
-};
-
 Result<UniqueFd> open_target(int root, const std::string& path, TargetKind kind, uid_t owner) {
     const int flags = O_PATH | (kind == TargetKind::kDirectory ? O_DIRECTORY : 0);
     auto target = open_inside(root, path, flags);
@@ -105,7 +82,8 @@ Result<UniqueFd> new_mount(const char* type, const std::vector<MountOption>& opt
     return mount;
 }
 
-Result<UniqueFd> clone_mount(int directory, const std::string& path, CloneDepth depth) {
+Result<UniqueFd> clone_mount(int directory, const std::string& path, CloneDepth depth,
+                             unsigned attributes) {
     unsigned flags = OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH;
     if (depth == CloneDepth::kRecursive)
         flags |= AT_RECURSIVE;
@@ -116,6 +94,7 @@ Result<UniqueFd> clone_mount(int directory, const std::string& path, CloneDepth 
     // the host.
     mount_attr change{};
     change.propagation = MS_PRIVATE;
+    change.attr_set = attributes;
     const unsigned whole = depth == CloneDepth::kRecursive ? AT_RECURSIVE : 0U;
     if (::mount_setattr(mount.get(), "", AT_EMPTY_PATH | whole, &change, sizeof change) != 0)
         return fail_errno("make a bound mount private");
@@ -155,6 +134,20 @@ Result<UniqueFd> open_inside(int root, const std::string& path, int flags) {
     if (fd < 0)
         return fail_errno("open " + path + " inside the root");
     return UniqueFd(fd);
+}
+
+FileOwner::FileOwner(uid_t owner) : changed_(owner != kCaller) {
+    if (!changed_)
+        return;
+    ::setfsgid(owner);
+    ::setfsuid(owner);
+}
+
+FileOwner::~FileOwner() {
+    if (!changed_)
+        return;
+    ::setfsuid(::geteuid());
+    ::setfsgid(::getegid());
 }
 
 std::string descriptor_path(int fd) {

@@ -24,9 +24,10 @@ Result<UniqueFd> new_mount(const char* type, const std::vector<MountOption>& opt
 
 enum class CloneDepth { kOne, kRecursive };
 
-// A detached copy of what is mounted at `path` below `directory` (a descriptor or AT_FDCWD).
-// An empty path: the directory itself.
-Result<UniqueFd> clone_mount(int directory, const std::string& path, CloneDepth depth);
+// A detached copy of what is mounted at `path` below `directory` (a descriptor or AT_FDCWD), with
+// `attributes` (MOUNT_ATTR_*) added. An empty path: the directory itself.
+Result<UniqueFd> clone_mount(int directory, const std::string& path, CloneDepth depth,
+                             unsigned attributes = 0);
 
 // Sets MOUNT_ATTR_* on a whole mount tree.
 Status set_attributes(int mount, unsigned attributes);
@@ -45,6 +46,19 @@ Status attach(int mount, int root, const std::string& path, TargetKind kind, uid
 
 // Opens `path` inside `root`, confined to it (RESOLVE_IN_ROOT).
 Result<UniqueFd> open_inside(int root, const std::string& path, int flags);
+
+// Files are made as `owner` (a host id; kCaller: as who calls) while it lives. Without the power
+// that root has over files of others, and so without mknod(2).
+class FileOwner {
+public:
+    explicit FileOwner(uid_t owner);
+    FileOwner(const FileOwner&) = delete;
+    FileOwner& operator=(const FileOwner&) = delete;
+    ~FileOwner();
+
+private:
+    bool changed_ = false;
+};
 
 // The path of an open descriptor for calls that know paths only.
 std::string descriptor_path(int fd);

@@ -107,14 +107,15 @@ private:
         for (const Device& device : kMemoryDevices)
             BULKHEAD_TRY(make_node(dev.get(), device.name, makedev(1, device.minor)));
         BULKHEAD_TRY(make_node(dev.get(), "tty", makedev(5, 0)));
+        const FileOwner made_by(owner_.uid_base);
         for (const Link& link : kLinks) {
-            if (::symlinkat(link.target, dev.get(), link.name) != 0 ||
-                ::fchownat(dev.get(), link.name, owner_.uid_base, owner_.uid_base,
-                           AT_SYMLINK_NOFOLLOW) != 0)
+            if (::symlinkat(link.target, dev.get(), link.name) != 0)
                 return fail_errno(std::string("link /dev/") + link.name);
         }
-        for (const char* directory : {"pts", "shm", "mqueue"})
-            BULKHEAD_TRY(make_directory(dev.get(), directory, 0755));
+        for (const char* directory : {"pts", "shm", "mqueue"}) {
+            if (::mkdirat(dev.get(), directory, 0755) != 0)
+                return fail_errno(std::string("make the directory /dev/") + directory);
+        }
         return {};
     }
 
@@ -122,7 +123,6 @@ private:
         if (const auto mapped = map_ids(sources_.lower.get(), owner_.user_namespace); !mapped)
             BULKHEAD_TRY(tolerate_unmapped(mapped.error(), spec_.root.path));
         if (spec_.root.kind == RootKind::kRootfs) {
-            BULKHEAD_TRY(set_attributes(sources_.lower.get(), MOUNT_ATTR_NODEV));
             BULKHEAD_TRY(stage(sources_.lower.get()));
             BULKHEAD_TRY(use(sources_.lower.get(), BH_DEVICE_SHARED));
         } else {
@@ -168,10 +168,9 @@ private:
 
     Status bind_scratch(const std::string& directory, const std::string& path,
                         unsigned attributes) {
-        auto copy = clone_mount(scratch_.get(), directory, CloneDepth::kOne);
+        auto copy = clone_mount(scratch_.get(), directory, CloneDepth::kOne, attributes);
         if (!copy)
             return fail(std::move(copy).error());
-        BULKHEAD_TRY(set_attributes(copy->get(), attributes));
         return attach_inside(copy->get(), path, TargetKind::kDirectory);
     }
 
@@ -202,8 +201,6 @@ private:
 
     Status mount_extra() {
         if (sources_.host_sys) {
-            BULKHEAD_TRY(set_attributes(sources_.host_sys.get(),
-                                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
             BULKHEAD_TRY(attach_inside(sources_.host_sys.get(), "/sys", TargetKind::kDirectory));
             BULKHEAD_TRY(use(sources_.host_sys.get(), BH_DEVICE_SHARED | BH_DEVICE_READ_ONLY));
         }
@@ -264,8 +261,7 @@ private:
 
     Status make_directory(int parent, const char* name, mode_t mode) {
         if ((::mkdirat(parent, name, mode) != 0 && errno != EEXIST) ||
-            ::fchownat(parent, name, owner_.uid_base, owner_.uid_base, AT_SYMLINK_NOFOLLOW) != 0 ||
-            ((mode & 01000) != 0 && ::fchmodat(parent, name, mode, 0) != 0))
+            ::fchownat(parent, name, owner_.uid_base, owner_.uid_base, AT_SYMLINK_NOFOLLOW) != 0)
             return fail_errno(std::string("make the directory ") + name);
         return {};
     }
@@ -288,10 +284,11 @@ private:
 Result<UniqueFd> open_lower(const EnvironmentSpec& spec) {
     const bool host = spec.root.kind == RootKind::kTemplate && spec.root.path == kHostTemplate;
     const std::string path = host ? "/" : spec.root.path;
-    auto lower = clone_mount(AT_FDCWD, path, CloneDepth::kOne);
+    const bool used_as_it_is = spec.root.kind == RootKind::kRootfs;
+    auto lower =
+        clone_mount(AT_FDCWD, path, CloneDepth::kOne, used_as_it_is ? MOUNT_ATTR_NODEV : 0);
     if (!lower)
-        return fail(std::move(lower).error().within(
-            spec.root.kind == RootKind::kRootfs ? "--rootfs" : "--template"));
+        return fail(std::move(lower).error().within(used_as_it_is ? "--rootfs" : "--template"));
     struct stat info {};
     if (::fstat(lower->get(), &info) != 0 || !S_ISDIR(info.st_mode))
         return fail(Error(ENOTDIR, path, Fault::kUsage));
@@ -309,7 +306,9 @@ Result<RootSources> open_sources(const EnvironmentSpec& spec) {
         sources.mask = std::move(mask);
     }
     if (spec.network == NetworkKind::kHost) {
-        BULKHEAD_TRY_VALUE(sys, clone_mount(AT_FDCWD, "/sys", CloneDepth::kOne));
+        BULKHEAD_TRY_VALUE(sys,
+                           clone_mount(AT_FDCWD, "/sys", CloneDepth::kOne,
+                                       MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
         sources.host_sys = std::move(sys);
     }
     for (const BindMount& mount : spec.mounts) {

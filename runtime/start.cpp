@@ -17,6 +17,7 @@
 
 #include "loader/pins.h"
 #include "loader/programs.h"
+#include "runtime/clock.h"
 #include "runtime/payload.h"
 #include "runtime/remains.h"
 #include "runtime/root.h"
@@ -25,15 +26,6 @@ namespace bulkhead::runtime {
 namespace {
 
 constexpr int kExitOurs = 125;
-
-std::string utc_now() {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    char text[32];
-    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-    return text;
-}
 
 std::uint32_t inode_of(int fd) {
     struct stat info {};

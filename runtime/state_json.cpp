@@ -8,6 +8,8 @@
 namespace bulkhead::runtime {
 namespace {
 
+// Filled key by key: an initializer list of pairs is copied twice on its way to an object, and this
+// is written in every start.
 using Json = nlohmann::json;
 
 constexpr int kFormatVersion = 1;
@@ -47,12 +49,14 @@ Limits limits_from_json(const Json& json) {
 }
 
 Json process_to_json(const ProcessSpec& process) {
-    return Json{{"argv", process.argv},
-                {"env", process.env},
-                {"workdir", process.workdir},
-                {"user", process.user},
-                {"terminal", process.terminal == TerminalKind::kTerminal},
-                {"init", process.init == InitKind::kReaper}};
+    Json json = Json::object();
+    json["argv"] = process.argv;
+    json["env"] = process.env;
+    json["workdir"] = process.workdir;
+    json["user"] = process.user;
+    json["terminal"] = process.terminal == TerminalKind::kTerminal;
+    json["init"] = process.init == InitKind::kReaper;
+    return json;
 }
 
 ProcessSpec process_from_json(const Json& json) {
@@ -86,21 +90,22 @@ std::vector<BindMount> mounts_from_json(const Json& json) {
 }
 
 Json spec_to_json(const EnvironmentSpec& spec) {
-    return Json{{"name", spec.name},
-                {"hostname", spec.hostname},
-                {"root",
-                 {{"kind", spec.root.kind == RootKind::kRootfs ? "rootfs" : "template"},
-                  {"path", spec.root.path}}},
-                {"mounts", mounts_to_json(spec.mounts)},
-                {"tmpfs", spec.tmpfs},
-                {"limits", limits_to_json(spec.limits)},
-                {"network", spec.network == NetworkKind::kHost ? "host" : "none"},
-                {"process", process_to_json(spec.process)},
-                {"keep", spec.afterlife == Afterlife::kKeep},
-                {"best_effort", spec.strictness == Strictness::kBestEffort},
-                {"control", spec.control},
-                {"policy", spec.policy_name},
-                {"receipt", spec.receipt_path}};
+    Json json = Json::object();
+    json["name"] = spec.name;
+    json["hostname"] = spec.hostname;
+    json["root"]["kind"] = spec.root.kind == RootKind::kRootfs ? "rootfs" : "template";
+    json["root"]["path"] = spec.root.path;
+    json["mounts"] = mounts_to_json(spec.mounts);
+    json["tmpfs"] = spec.tmpfs;
+    json["limits"] = limits_to_json(spec.limits);
+    json["network"] = spec.network == NetworkKind::kHost ? "host" : "none";
+    json["process"] = process_to_json(spec.process);
+    json["keep"] = spec.afterlife == Afterlife::kKeep;
+    json["best_effort"] = spec.strictness == Strictness::kBestEffort;
+    json["control"] = spec.control;
+    json["policy"] = spec.policy_name;
+    json["receipt"] = spec.receipt_path;
+    return json;
 }
 
 EnvironmentSpec spec_from_json(const Json& json) {
@@ -127,14 +132,15 @@ EnvironmentSpec spec_from_json(const Json& json) {
 }  // namespace
 
 std::string to_json(const EnvironmentState& state) {
-    const Json json{{"format", kFormatVersion},
-                    {"spec", spec_to_json(state.spec)},
-                    {"slot", state.label.slot},
-                    {"serial", state.label.serial},
-                    {"pid", state.pid},
-                    {"started_ns", state.started_ns},
-                    {"started_at", state.started_at},
-                    {"start_cost_ns", state.start_cost_ns}};
+    Json json = Json::object();
+    json["format"] = kFormatVersion;
+    json["spec"] = spec_to_json(state.spec);
+    json["slot"] = state.label.slot;
+    json["serial"] = state.label.serial;
+    json["pid"] = state.pid;
+    json["started_ns"] = state.started_ns;
+    json["started_at"] = state.started_at;
+    json["start_cost_ns"] = state.start_cost_ns;
     return json.dump() + "\n";
 }
 
