@@ -64,6 +64,18 @@ static __always_inline bool bh_mount_is_own(struct bh_environment *env, struct b
 	       bh_is_below(access->dentry, access->mnt->mnt_root);
 }
 
+/*
+ * What was adopted has the mounts of its own mount namespace, whatever their number; only what is an
+ * interface of the kernel has to be listed.
+ */
+static __always_inline int bh_adopted_device(struct bh_environment *env, __u64 magic, int flags)
+{
+	if (flags != BH_DEVICE_ABSENT || !(env->flags & BH_ENV_ADOPTED) ||
+	    bh_file_system_class(magic) != BH_CLASS_FILES)
+		return flags;
+	return BH_DEVICE_SHARED;
+}
+
 /* The rest of bh_place_class(): everything but an own super block without conditions. */
 static __noinline int bh_place_class_rest(struct bh_environment *env, struct bh_access *access,
 					  int flags)
@@ -73,6 +85,7 @@ static __noinline int bh_place_class_rest(struct bh_environment *env, struct bh_
 	if (sb->s_flags & SB_NOUSER || bh_mount_is_internal(access->mnt, sb) ||
 	    bh_is_granted(env, sb->s_dev, access->inode->i_ino))
 		return BH_ALLOWED;
+	flags = bh_adopted_device(env, sb->s_magic, flags);
 	if (flags == BH_DEVICE_ABSENT)
 		return bh_file_system_class(sb->s_magic);
 	if (flags & BH_DEVICE_READ_ONLY && access->write)

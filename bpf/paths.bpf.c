@@ -132,7 +132,8 @@ static __noinline int bh_check_attribute(struct dentry *dentry, __u16 hook)
 		return 0;
 	sb = BPF_CORE_READ(dentry, d_sb);
 	if (subject.env)
-		flags = bh_find_device(subject.env, BPF_CORE_READ(sb, s_dev));
+		flags = bh_adopted_device(subject.env, BPF_CORE_READ(sb, s_magic),
+					  bh_find_device(subject.env, BPF_CORE_READ(sb, s_dev)));
 	if (flags >= 0 && !(flags & BH_DEVICE_READ_ONLY))
 		return 0;
 	if (subject.env && BPF_CORE_READ(sb, s_flags) & SB_NOUSER)

@@ -231,6 +231,8 @@ BH_ASSERT_SIZE(struct bh_inode, 16);
 enum bh_environment_flags {
 	BH_ENV_HOST_NETWORK = 1 << 0, /* shares the host's network namespace */
 	BH_ENV_BEST_EFFORT = 1 << 1, /* started although a control was not effective */
+	BH_ENV_ADOPTED = 1 << 2, /* ran before it was an environment: whatever is in its cgroup */
+	BH_ENV_RELEASING = 1 << 3, /* its tasks lose their label */
 };
 
 /*

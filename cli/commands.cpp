@@ -7,7 +7,7 @@ namespace bulkhead::cli {
 std::span<const Command> commands() {
     static const std::array kCommands = {
         kRun, kExec,   kList, kStatus, kStop,  kDestroy, kSet,
-        kWhy, kDoctor, kLoad, kUnload, kUsage, kAgent,
+        kWhy, kAdopt, kRelease, kDoctor, kLoad, kUnload, kUsage, kAgent,
     };
     return kCommands;
 }

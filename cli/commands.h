@@ -5,7 +5,9 @@
 
 namespace bulkhead::cli {
 
+extern const Command kAdopt;
 extern const Command kAgent;
+extern const Command kRelease;
 extern const Command kRun;
 extern const Command kExec;
 extern const Command kList;

@@ -10,11 +10,21 @@ namespace {
 
 std::vector<std::string> allowed_classes(std::uint64_t control) {
     std::vector<std::string> allowed;
-    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id) {
+    for (unsigned class_id = 0; class_id < BH_FIRST_POLICY_CLASS; ++class_id) {
         if (!BH_CONTROL_REFUSES(control, class_id))
             allowed.emplace_back(loader::class_name(class_id));
     }
     return allowed;
+}
+
+// Those that are refused only because the policy asks for it.
+std::vector<std::string> added_classes(std::uint64_t control) {
+    std::vector<std::string> added;
+    for (unsigned class_id = BH_FIRST_POLICY_CLASS; class_id < BH_CLASS_COUNT; ++class_id) {
+        if (BH_CONTROL_REFUSES(control, class_id))
+            added.emplace_back(loader::class_name(class_id));
+    }
+    return added;
 }
 
 std::string joined(const std::vector<std::string>& words, const char* separator) {
@@ -29,6 +39,7 @@ nlohmann::json status_to_json(const runtime::EnvironmentStatus& status) {
                         {"mode", runtime::mode_name(status.control)},
                         {"generation", BH_CONTROL_GENERATION(status.control)},
                         {"allowed_classes", allowed_classes(status.control)},
+                        {"added_classes", added_classes(status.control)},
                         {"refused", status.refused},
                         {"audited", status.audited}};
     if (status.exit_code)
@@ -45,6 +56,7 @@ nlohmann::json status_to_json(const runtime::EnvironmentStatus& status) {
     json["root"] = state.spec.root.path;
     json["network"] = state.spec.network == runtime::NetworkKind::kHost ? "host" : "none";
     json["policy"] = state.spec.policy_name;
+    json["adopted_cgroup"] = state.spec.adopted_cgroup;
     json["best_effort"] = state.spec.strictness == runtime::Strictness::kBestEffort;
     return json;
 }
@@ -60,11 +72,17 @@ std::string status_to_text(const runtime::EnvironmentStatus& status) {
     text += fmt::format("mode:        {}, generation {}\nallowed:     {}\nrefused:     {}\n",
                         runtime::mode_name(status.control), BH_CONTROL_GENERATION(status.control),
                         allowed.empty() ? "no class" : joined(allowed, " "), status.refused);
+    if (const auto added = added_classes(status.control); !added.empty())
+        text += fmt::format("also for:    {}\n", joined(added, " "));
     if (status.audited != 0)
         text += fmt::format("audited:     {} would have been refused\n", status.audited);
     if (!status.state)
         return text;
     const runtime::EnvironmentState& state = *status.state;
+    if (!state.spec.adopted_cgroup.empty()) {
+        text += fmt::format("adopted:     {} at {}\n", state.spec.adopted_cgroup, state.started_at);
+        return text;
+    }
     text += fmt::format("pid:         {} on the host\nstarted:     {} in {:.1f} ms\n", state.pid,
                         state.started_at, static_cast<double>(state.start_cost_ns) / 1e6);
     text += fmt::format("command:     {}\nroot:        {}\n", joined(state.spec.process.argv, " "),

@@ -1,7 +1,6 @@
 // bulkhead usage: what one environment used, or all of them.
 #include "runtime/usage.h"
 
-#include <cerrno>
 #include <cstdio>
 #include <memory>
 
@@ -18,21 +17,8 @@ struct Options {
     bool json = false;
 };
 
-Result<runtime::Usage> usage_of_one(const std::string& name) {
-    const auto nobody = [&] {
-        return fail(Error(0, "no environment is named " + name).advise("bulkhead list shows them"));
-    };
-    const auto cgroup = runtime::Cgroup::open(name);
-    if (!cgroup)
-        return nobody();
-    auto usage = runtime::read_usage(cgroup->fd());
-    if (!usage && usage.error().code() == ENOENT)
-        return nobody();
-    return usage;
-}
-
 Result<int> print_one(const Options& options) {
-    BULKHEAD_TRY_VALUE(usage, usage_of_one(options.name));
+    BULKHEAD_TRY_VALUE(usage, runtime::read_usage_of(options.name));
     if (options.json)
         std::puts(runtime::to_json(usage).dump(2).c_str());
     else

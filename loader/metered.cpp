@@ -28,23 +28,6 @@ std::string pin_of(const CgroupProgram& program, bh_label label) {
     return link_pin(std::string(program.name) + "-" + std::to_string(label.serial));
 }
 
-// cgroup file handles are the id: kernfs' own encoding, stable since 5.5.
-Result<UniqueFd> open_cgroup(__u64 id) {
-    constexpr int kFileIdKernfs = 0xfe;
-    const UniqueFd mount(::open(kCgroupMount, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!mount)
-        return fail_errno(std::string("open ") + kCgroupMount);
-    alignas(file_handle) char storage[sizeof(file_handle) + sizeof id]{};
-    auto* handle = reinterpret_cast<file_handle*>(storage);
-    handle->handle_bytes = sizeof id;
-    handle->handle_type = kFileIdKernfs;
-    std::memcpy(handle->f_handle, &id, sizeof id);
-    UniqueFd cgroup(::open_by_handle_at(mount.get(), handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!cgroup)
-        return fail_errno("open the cgroup with id " + std::to_string(id));
-    return cgroup;
-}
-
 // Attaches to the cgroup, says whose it is, and pins the link.
 Status attach(const CgroupProgram& program, bh_label label, int cgroup, __u64 cgroup_id) {
     const std::string pin = pin_of(program, label);
@@ -87,6 +70,23 @@ Status erase(const char* map, __u64 key, bh_label label) {
 }
 
 }  // namespace
+
+// cgroup file handles are the id: kernfs' own encoding, stable since 5.5.
+Result<UniqueFd> open_cgroup(__u64 id) {
+    constexpr int kFileIdKernfs = 0xfe;
+    const UniqueFd mount(::open(kCgroupMount, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!mount)
+        return fail_errno(std::string("open ") + kCgroupMount);
+    alignas(file_handle) char storage[sizeof(file_handle) + sizeof id]{};
+    auto* handle = reinterpret_cast<file_handle*>(storage);
+    handle->handle_bytes = sizeof id;
+    handle->handle_type = kFileIdKernfs;
+    std::memcpy(handle->f_handle, &id, sizeof id);
+    UniqueFd cgroup(::open_by_handle_at(mount.get(), handle, O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!cgroup)
+        return fail_errno("open the cgroup with id " + std::to_string(id));
+    return cgroup;
+}
 
 Status start_metering(bh_label label, const bh_environment& record) {
     if (record.cgroup_id != 0)

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "loader/metered.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
@@ -123,6 +124,21 @@ Result<std::vector<MeterReading>> Meters::read(int cgroup, Scope scope) {
         readings.push_back({label, record, usage, states_[slot]});
     }
     return readings;
+}
+
+Result<std::vector<MeterReading>> Meters::read_adopted() {
+    std::vector<MeterReading> all;
+    for (std::size_t slot = 0; slot < records_.size(); ++slot) {
+        const bh_environment record = records_[slot];
+        if (record.serial == 0 || (record.flags & BH_ENV_ADOPTED) == 0)
+            continue;
+        const auto cgroup = open_cgroup(record.cgroup_id);
+        if (!cgroup)
+            continue;
+        BULKHEAD_TRY_VALUE(reading, read_self(cgroup->get()));
+        all.push_back(reading);
+    }
+    return all;
 }
 
 Result<MeterReading> Meters::read_self(int cgroup) {

@@ -12,6 +12,7 @@
 #include "bulkhead_bpf.skel.h"
 
 #include "bpf/wire.h"
+#include "loader/adoption.h"
 #include "loader/environments.h"
 #include "loader/libbpf_log.h"
 #include "loader/pins.h"
@@ -49,9 +50,11 @@ Result<Skeleton> open_and_load(const LoadOptions& options) {
 }
 
 bool is_pinned_as_program(const bpf_program* program) {
-    // Iterators are attached by each reader; cgroup programs to one cgroup each.
+    // Iterators are attached by each reader; cgroup programs to one cgroup each; adoption's while
+    // an environment is adopted.
     const auto type = bpf_program__expected_attach_type(program);
-    return type == BPF_TRACE_ITER || bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB;
+    return type == BPF_TRACE_ITER || bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB ||
+           kAdoptionProgram == bpf_program__name(program);
 }
 
 Status attach_and_pin_programs(const bulkhead_bpf& skeleton) {

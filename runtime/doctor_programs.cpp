@@ -93,7 +93,7 @@ struct Meter {
     const char* name;       // in the words of `usage`
 };
 constexpr std::array kMeters = {
-    Meter{"iter/", "usage"},
+    Meter{"iter/cgroup", "usage"},
     Meter{"sched_process_exit", "exit-status"},
     Meter{"sched_switch", "run-delay"},
     Meter{"net_dev", "network"},

@@ -21,6 +21,14 @@ Error not_found(const std::string& name) {
     return Error(ENOENT, "no environment is named " + name).advise("bulkhead list shows them");
 }
 
+Status refuse_adopted(const loader::Environments& environments, const std::string& name) {
+    const auto label = environments.find(name);
+    if (!label || (environments.record(*label)->flags & BH_ENV_ADOPTED) == 0)
+        return {};
+    return fail(Error(0, name + " was adopted: its processes are not ours to end", Fault::kUsage)
+                    .advise("bulkhead release " + name));
+}
+
 int shell_status(std::uint32_t status) {
     const auto raw = static_cast<int>(status);
     return WIFSIGNALED(raw) ? 128 + WTERMSIG(raw) : WEXITSTATUS(raw);
@@ -38,6 +46,8 @@ void fill_from_kernel(EnvironmentStatus& status, const bh_environment& record,
 Phase phase_of(const bh_environment& record, const bh_state& counted) {
     if (counted.exited_ns != 0)
         return Phase::kEnded;
+    if ((record.flags & BH_ENV_ADOPTED) != 0)
+        return Phase::kRunning;
     return record.init_pid == 0 ? Phase::kStarting : Phase::kRunning;
 }
 
@@ -152,6 +162,7 @@ Result<EnvironmentStatus> environment_status(const std::string& name) {
 Status stop_environment(const std::string& name, int grace_ms) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
+    BULKHEAD_TRY(refuse_adopted(environments, name));
     auto cgroup = Cgroup::open(name);
     if (!cgroup)
         return fail(std::move(cgroup).error());
@@ -170,6 +181,7 @@ Status destroy_environment(const std::string& name, DestroyKind kind) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     if (!all_names(environments).contains(name))
         return fail(not_found(name));
+    BULKHEAD_TRY(refuse_adopted(environments, name));
     if (auto cgroup = Cgroup::open(name)) {
         BULKHEAD_TRY_VALUE(populated, cgroup->populated());
         if (populated && kind == DestroyKind::kEnded)

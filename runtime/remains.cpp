@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <vector>
 
+#include "runtime/adopt.h"
 #include "runtime/receipt.h"
 #include "runtime/store.h"
 
@@ -12,6 +13,8 @@ namespace {
 // Ended, or reserved by a start that died half-way.
 bool looks_over(const loader::Environments& environments, bh_label label,
                 const bh_environment& record) {
+    if ((record.flags & BH_ENV_ADOPTED) != 0)
+        return false;
     const bh_state* state = environments.state(label);
     return record.init_pid == 0 || (state != nullptr && state->exited_ns != 0);
 }
@@ -72,12 +75,17 @@ Status store_receipt(const Cgroup& cgroup, const EnvironmentSpec& spec) {
 
 void sweep(loader::Environments& environments) {
     std::vector<std::string> over;
+    std::vector<bh_label> adopted;
     environments.for_each([&](bh_label label, const bh_environment& record) {
+        if ((record.flags & BH_ENV_ADOPTED) != 0)
+            adopted.push_back(label);
         if (looks_over(environments, label, record))
             over.emplace_back(record.name);
     });
     for (const std::string& name : over)
         sweep_one(environments, name);
+    for (const bh_label label : adopted)
+        (void)sweep_adopted(environments, label, *environments.record(label));
 }
 
 void sweep_unrecorded(const loader::Environments& environments) {

@@ -81,6 +81,7 @@ struct EnvironmentSpec {
     std::uint64_t control = 0;  // bh_environment.control to start with
     std::string policy_name;    // the profile or file that `control` came from
     std::string receipt_path;   // empty: none
+    std::string adopted_cgroup;  // path below the hierarchy's root; empty: made by us
 };
 
 // Checks what can be checked without touching the system. kUsage, naming the field.

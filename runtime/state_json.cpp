@@ -105,6 +105,7 @@ Json spec_to_json(const EnvironmentSpec& spec) {
     json["control"] = spec.control;
     json["policy"] = spec.policy_name;
     json["receipt"] = spec.receipt_path;
+    json["adopted_cgroup"] = spec.adopted_cgroup;
     return json;
 }
 
@@ -126,6 +127,7 @@ EnvironmentSpec spec_from_json(const Json& json) {
     json.at("control").get_to(spec.control);
     json.at("policy").get_to(spec.policy_name);
     json.at("receipt").get_to(spec.receipt_path);
+    json.at("adopted_cgroup").get_to(spec.adopted_cgroup);
     return spec;
 }
 

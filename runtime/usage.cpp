@@ -5,9 +5,11 @@
 #include <cerrno>
 #include <numeric>
 
+#include "loader/metered.h"
 #include "loader/meters.h"
 #include "loader/refusals.h"
 #include "runtime/clock.h"
+#include "runtime/life.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -87,20 +89,33 @@ Usage usage_of(const loader::MeterReading& reading) {
 Result<std::vector<Usage>> read_all_usage(const std::string& parent_cgroup) {
     std::vector<Usage> all;
     const UniqueFd parent(::open(parent_cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!parent && errno == ENOENT)
-        return all;  // no environment was ever started
-    if (!parent)
+    if (!parent && errno != ENOENT)
         return fail_errno("open " + parent_cgroup);
     auto meters = loader::Meters::open();
     if (!meters && meters.error().code() == ENOENT)
         return all;
     if (!meters)
         return fail(std::move(meters).error());
-    BULKHEAD_TRY_VALUE(readings, meters->read(parent.get(), loader::Scope::kDescendants));
-    all.reserve(readings.size());
+    std::vector<loader::MeterReading> readings;
+    // Without the parent no environment was ever started.
+    if (parent) {
+        BULKHEAD_TRY_VALUE(made, meters->read(parent.get(), loader::Scope::kDescendants));
+        readings = std::move(made);
+    }
+    BULKHEAD_TRY_VALUE(adopted, meters->read_adopted());
+    all.reserve(readings.size() + adopted.size());
     for (const loader::MeterReading& reading : readings)
         all.push_back(usage_of(reading));
+    for (const loader::MeterReading& reading : adopted)
+        all.push_back(usage_of(reading));
     return all;
+}
+
+Result<Usage> read_usage_of(const std::string& name) {
+    BULKHEAD_TRY_VALUE(environments, open_loaded());
+    BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
+    BULKHEAD_TRY_VALUE(cgroup, loader::open_cgroup(environments.record(label)->cgroup_id));
+    return read_usage(cgroup.get());
 }
 
 Result<Usage> read_usage(int cgroup_fd) {

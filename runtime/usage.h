@@ -91,6 +91,9 @@ Usage usage_of(const loader::MeterReading& reading);
 // loaded or nothing runs.
 Result<std::vector<Usage>> read_all_usage(const std::string& parent_cgroup);
 
+// Of one environment. ENOENT: none has this name, or nothing is loaded.
+Result<Usage> read_usage_of(const std::string& name);
+
 // Of the environment that `cgroup_fd` belongs to. ENOENT: it belongs to none.
 Result<Usage> read_usage(int cgroup_fd);
 

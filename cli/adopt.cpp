@@ -1,0 +1,45 @@
+// bulkhead adopt: fences and meters what runs already.
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/outcome.h"
+#include "runtime/adopt.h"
+#include "runtime/policy.h"
+
+namespace bulkhead::cli {
+namespace {
+
+struct Options {
+    runtime::AdoptSpec spec;
+    std::string policy;
+    bool json = false;
+};
+
+Result<int> adopt(Options& options) {
+    BULKHEAD_TRY_VALUE(control, runtime::load_policy(options.policy));
+    options.spec.control = control;
+    options.spec.policy_name = options.policy;
+    BULKHEAD_TRY_VALUE(name, runtime::adopt(options.spec));
+    if (options.json)
+        print_outcome(name, "adopted");
+    return 0;
+}
+
+Action declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("TARGET", options->spec.target,
+                   "a cgroup's path, the id of a process in it, or a unit's name")
+        ->required();
+    app.add_option("--policy", options->policy,
+                   "a profile or a file; audit shows what the default would refuse")
+        ->required();
+    app.add_option("--name", options->spec.name, "of the environment; the cgroup's by default");
+    app.add_flag("--json", options->json, "print JSON");
+    return [options](const Payload&) { return adopt(*options); };
+}
+
+}  // namespace
+
+const Command kAdopt = {"adopt", "fence and meter what runs already", ExitCodes::kOwn, declare};
+
+}  // namespace bulkhead::cli

@@ -1,0 +1,33 @@
+// bulkhead release: takes the fence off what was adopted.
+#include <memory>
+
+#include "cli/commands.h"
+#include "cli/outcome.h"
+#include "runtime/adopt.h"
+
+namespace bulkhead::cli {
+namespace {
+
+struct Options {
+    std::string name;
+    bool json = false;
+};
+
+Action declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("NAME", options->name, "the environment")->required();
+    app.add_flag("--json", options->json, "print JSON");
+    return [options](const Payload&) -> Result<int> {
+        BULKHEAD_TRY(runtime::release(options->name));
+        if (options->json)
+            print_outcome(options->name, "released");
+        return 0;
+    };
+}
+
+}  // namespace
+
+const Command kRelease = {"release", "let go of what was adopted; it runs on", ExitCodes::kOwn,
+                          declare};
+
+}  // namespace bulkhead::cli
