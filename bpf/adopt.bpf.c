@@ -15,7 +15,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 /* The environment that adopted `cgroup` or one above it. NULL: none. */
 static __always_inline struct bh_environment *bh_adopter(struct cgroup *cgroup,
-							  struct bh_label *label)
+							 struct bh_label *label)
 {
 	int depth;
 

@@ -65,8 +65,8 @@ static __always_inline bool bh_mount_is_own(struct bh_environment *env, struct b
 }
 
 /*
- * What was adopted has the mounts of its own mount namespace, whatever their number; only what is an
- * interface of the kernel has to be listed.
+ * What was adopted has the mounts of its own mount namespace, whatever their number; only what is
+ * an interface of the kernel has to be listed.
  */
 static __always_inline int bh_adopted_device(struct bh_environment *env, __u64 magic, int flags)
 {

@@ -1,9 +1,10 @@
 // bulkhead adopt: fences and meters what runs already.
+#include "runtime/adopt.h"
+
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/outcome.h"
-#include "runtime/adopt.h"
 #include "runtime/policy.h"
 
 namespace bulkhead::cli {

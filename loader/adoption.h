@@ -1,4 +1,5 @@
-// Labelling what runs already: the programs of bpf/adopt.bpf.c, attached only while they are needed.
+// Labelling what runs already: the programs of bpf/adopt.bpf.c, attached only while they are
+// needed.
 #pragma once
 
 #include <string_view>

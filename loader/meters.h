@@ -34,7 +34,8 @@ public:
     // slots. Passes of several processes take turns.
     Result<std::vector<MeterReading>> read(int cgroup, Scope scope);
 
-    // Of the adopted environments, whose cgroups lie anywhere. One whose cgroup is gone is left out.
+    // Of the adopted environments, whose cgroups lie anywhere. One whose cgroup is gone is left
+    // out.
     Result<std::vector<MeterReading>> read_adopted();
 
     // Of the one environment whose cgroup this is, pressure up to this moment. ENOENT: it is none.

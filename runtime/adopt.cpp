@@ -45,8 +45,7 @@ void label_sockets_of(pid_t pid, const UnixSockets& sockets, bh_label label) {
         int number = -1;
         const std::string text = entry.path().filename();
         std::from_chars(text.data(), text.data() + text.size(), number);
-        const UniqueFd copy(
-            static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
+        const UniqueFd copy(static_cast<int>(::syscall(SYS_pidfd_getfd, pidfd.get(), number, 0)));
         int family = 0;
         socklen_t bytes = sizeof family;
         if (copy && ::getsockopt(copy.get(), SOL_SOCKET, SO_DOMAIN, &family, &bytes) == 0 &&
@@ -55,14 +54,16 @@ void label_sockets_of(pid_t pid, const UnixSockets& sockets, bh_label label) {
     }
 }
 
-// Stands still while it is released: a fork that began with the label must not end without the pass.
+// Stands still while it is released: a fork that began with the label must not end without the
+// pass.
 class Freeze {
 public:
     static Result<Freeze> take(const std::string& cgroup) {
         Freeze freeze;
         freeze.directory_.reset(::open((std::string(kCgroupRoot) + cgroup).c_str(),
                                        O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-        freeze.switch_.reset(::openat(freeze.directory_.get(), "cgroup.freeze", O_RDWR | O_CLOEXEC));
+        freeze.switch_.reset(
+            ::openat(freeze.directory_.get(), "cgroup.freeze", O_RDWR | O_CLOEXEC));
         if (!freeze.switch_)
             return fail_errno("open cgroup.freeze of " + cgroup);
         char before = '0';
@@ -109,8 +110,7 @@ private:
     bool thaw_ = true;
 };
 
-Status release_all(loader::Environments& environments, bh_label label,
-                   const std::string& cgroup) {
+Status release_all(loader::Environments& environments, bh_label label, const std::string& cgroup) {
     const auto frozen = Freeze::take(cgroup);
     if (!frozen && frozen.error().code() != ENOENT)
         return fail(frozen.error());
@@ -171,8 +171,8 @@ public:
         state.spec.control = spec_.control;
         state.spec.policy_name = spec_.policy_name;
         state.spec.root = {RootKind::kRootfs, "/"};
-        state.spec.network = (record_.flags & BH_ENV_HOST_NETWORK) != 0 ? NetworkKind::kHost
-                                                                        : NetworkKind::kNone;
+        state.spec.network =
+            (record_.flags & BH_ENV_HOST_NETWORK) != 0 ? NetworkKind::kHost : NetworkKind::kNone;
         state.label = label_;
         state.started_ns = boot_time_ns();
         state.started_at = rfc3339(unix_ns_of_boot_ns(state.started_ns));

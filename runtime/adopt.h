@@ -10,8 +10,8 @@
 namespace bulkhead::runtime {
 
 struct AdoptSpec {
-    std::string target;       // see resolve_target()
-    std::string name;         // empty: the last component of the cgroup's path
+    std::string target;  // see resolve_target()
+    std::string name;    // empty: the last component of the cgroup's path
     std::uint64_t control = 0;
     std::string policy_name;  // the profile or file that `control` came from
 };

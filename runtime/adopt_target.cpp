@@ -140,9 +140,8 @@ void list_interfaces(pid_t pid, bh_environment& record) {
     for (std::string line; std::getline(file, line);) {
         const MountLine mount = parse_mount(line);
         bh_device* end = record.devices + record.device_count;
-        const bool listed = std::any_of(record.devices, end, [&](const bh_device& device) {
-            return device.dev == mount.dev;
-        });
+        const bool listed = std::any_of(
+            record.devices, end, [&](const bh_device& device) { return device.dev == mount.dev; });
         if (!listed && is_readable_interface(mount.type) && record.device_count < BH_MAX_DEVICES)
             record.devices[record.device_count++] = {mount.dev,
                                                      BH_DEVICE_SHARED | BH_DEVICE_READ_ONLY};

@@ -129,9 +129,9 @@ public:
         label_ = label;
         const bh_environment* record = environments_->record(label);
         if (record != nullptr && (record->flags & BH_ENV_ADOPTED) != 0)
-            return fail(Error(0, name_ + " was adopted: who runs it starts its processes",
-                              Fault::kUsage)
-                            .advise("what is started in its cgroup is fenced like the rest"));
+            return fail(
+                Error(0, name_ + " was adopted: who runs it starts its processes", Fault::kUsage)
+                    .advise("what is started in its cgroup is fenced like the rest"));
         if (record == nullptr || record->init_pid == 0)
             return not_running();
         init_.reset(

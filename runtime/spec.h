@@ -78,9 +78,9 @@ struct EnvironmentSpec {
     ProcessSpec process;
     Afterlife afterlife = Afterlife::kRemove;
     Strictness strictness = Strictness::kStrict;
-    std::uint64_t control = 0;  // bh_environment.control to start with
-    std::string policy_name;    // the profile or file that `control` came from
-    std::string receipt_path;   // empty: none
+    std::uint64_t control = 0;   // bh_environment.control to start with
+    std::string policy_name;     // the profile or file that `control` came from
+    std::string receipt_path;    // empty: none
     std::string adopted_cgroup;  // path below the hierarchy's root; empty: made by us
 };
 

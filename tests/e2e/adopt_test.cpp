@@ -29,6 +29,11 @@ public:
                     nullptr);
             ::_exit(127);
         }
+        EXPECT_TRUE(eventually([&] {
+            std::ifstream file(std::string(kCgroup) + "/cgroup.procs");
+            pid_t first = 0;
+            return (file >> first) && first == pid_;
+        }));
     }
     Service(const Service&) = delete;
     Service& operator=(const Service&) = delete;
@@ -62,7 +67,7 @@ TEST(Adopt, AServiceIsFencedMeteredAndLetGo) {
     EXPECT_EQ(bulkhead_json({"list"}).at(0).at("phase"), "running");
     EXPECT_EQ(bulkhead_json({"status", "shop.service"}).at("adopted_cgroup"), "/shop.service");
     EXPECT_EQ(bulkhead_json({"usage"}).at(0).at("environment"), "shop.service");
-    EXPECT_GT(bulkhead_json({"usage", "shop.service"}).at("forks"), 0);
+    EXPECT_GT(bulkhead_json({"usage", "shop.service"}).at("tasks").at("forks"), 0);
     EXPECT_EQ(bulkhead({"release", "shop.service"}).exit_code, 0);
     EXPECT_TRUE(service.lives());
     EXPECT_EQ(bulkhead_json({"list"}).size(), 0U);

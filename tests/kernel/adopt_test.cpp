@@ -1,5 +1,7 @@
 // Adoption: what ran before is fenced from one instant on, whatever it forks meanwhile, and runs
 // on unharmed when it is released.
+#include "runtime/adopt.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/klog.h>
@@ -19,7 +21,6 @@
 #include <thread>
 
 #include "loader/pins.h"
-#include "runtime/adopt.h"
 #include "runtime/cgroup.h"
 #include "tests/kernel/actors.h"
 #include "tests/kernel/fixtures.h"
@@ -32,12 +33,12 @@ constexpr const char* kService = "/sys/fs/cgroup/test.service";
 
 // What the processes of a case and the case itself share.
 struct Board {
-    std::atomic<int> fenced;         // 1: every act from now on must be refused; 2: none
+    std::atomic<int> fenced;  // 1: every act from now on must be refused; 2: none
     std::atomic<int> stop;
-    std::atomic<unsigned> acts;      // tried while `fenced` was 1
-    std::atomic<unsigned> escapes;   // that succeeded
-    std::atomic<unsigned> free_acts; // tried while `fenced` was 2
-    std::atomic<unsigned> refused;   // of these
+    std::atomic<unsigned> acts;       // tried while `fenced` was 1
+    std::atomic<unsigned> escapes;    // that succeeded
+    std::atomic<unsigned> free_acts;  // tried while `fenced` was 2
+    std::atomic<unsigned> refused;    // of these
 };
 
 // A cgroup like that of a service, and a board. Everything in it is killed in the end.
