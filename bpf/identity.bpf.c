@@ -29,6 +29,20 @@ int BPF_PROG(bh_task_alloc, struct task_struct *task)
 	return 0;
 }
 
+/* Flags of a personality turn off randomisation, or make all that is readable executable. */
+static __always_inline int bh_check_personality(struct bh_subject *subject)
+{
+	__u32 personality;
+
+	if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_PERSONALITY))
+		return 0;
+	personality = bpf_get_current_task_btf()->personality;
+	if (!personality)
+		return 0;
+	return bh_refuse_number(subject, BH_HOOK_bprm_check_security, BH_CLASS_PERSONALITY,
+				personality);
+}
+
 /*
  * Whoever moved the task out of its environment's cgroup took it out of its limits as well:
  * it may go on, but starts nothing.
@@ -47,11 +61,12 @@ int BPF_PROG(bh_exec, struct linux_binprm *bprm)
 		return 0;
 	if (subject.state)
 		__sync_fetch_and_add(&subject.state->execs, 1);
-	if (subject.env &&
-	    bpf_get_current_ancestor_cgroup_id(subject.env->cgroup_level) == subject.env->cgroup_id)
-		return 0;
-	request.path = bprm->file->f_path.dentry;
-	return bh_decide(&subject, &request, -EPERM);
+	if (!subject.env || bpf_get_current_ancestor_cgroup_id(subject.env->cgroup_level) !=
+				    subject.env->cgroup_id) {
+		request.path = bprm->file->f_path.dentry;
+		return bh_decide(&subject, &request, -EPERM);
+	}
+	return bh_check_personality(&subject);
 }
 
 SEC("tp_btf/sched_process_exit")

@@ -117,4 +117,11 @@ struct {
 	__type(value, struct bh_route);
 } bh_routes SEC(".maps") __weak;
 
+/* Whose cgroup a program of packets is attached to. Storage of the cgroup. */
+struct {
+	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
+	__type(key, __u64);
+	__type(value, struct bh_label);
+} bh_net_cgroups SEC(".maps") __weak;
+
 #endif

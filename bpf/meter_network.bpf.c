@@ -15,13 +15,6 @@ char LICENSE[] SEC("license") = "GPL";
 /* Inode number of the host's network namespace: its packets cost two loads and a compare. */
 const volatile __u32 bh_host_netns;
 
-/* Whose cgroup a program is attached to. A row comes and goes with the attachment. */
-struct {
-	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);
-	__type(key, __u64);
-	__type(value, struct bh_label);
-} bh_net_cgroups SEC(".maps");
-
 static __always_inline struct bh_state *bh_state_of(const struct bh_label *label)
 {
 	__u32 slot = label->slot;

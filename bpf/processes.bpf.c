@@ -3,14 +3,26 @@
  * Processes of others: a pid, pidfd or /proc/PID of one environment used from another, or from
  * an environment towards the host, is refused. From the host everything stays allowed.
  *
+ * Among an environment's own processes all is allowed but what a policy refuses: debugging, raised
+ * priority, core dumps.
+ *
  * ptrace_access_check also covers /proc/PID/{mem,root,fd,environ,…}, process_vm_readv,
  * pidfd_getfd and kcmp.
  */
 #include "bpf/refuse.bpf.h"
+#include "bpf/decide_privilege.h"
+#include "bpf/syscall.bpf.h"
 
-/* `detail`: the signal or request, as the reader of `why` sees it. */
-static __always_inline int bh_check_task(struct task_struct *target, __u16 hook, __u8 class_id,
-					 __u64 detail)
+/* How an act is judged: by which class on a task of others, by which on one of its own. */
+struct bh_act {
+	__u16 hook;
+	__u8 class_id;
+	__u8 own_class;
+	bool own; /* a policy may refuse it on the own */
+	__u64 detail; /* the signal or request, as the reader of `why` sees it */
+};
+
+static __always_inline int bh_check_task(struct task_struct *target, struct bh_act act)
 {
 	struct bh_subject subject;
 	struct bh_label owner;
@@ -18,14 +30,17 @@ static __always_inline int bh_check_task(struct task_struct *target, __u16 hook,
 	if (!bh_subject_current(&subject))
 		return 0;
 	owner = bh_label_of(target);
-	if (bh_label_equal(owner, subject.label))
-		return 0;
+	if (bh_label_equal(owner, subject.label)) {
+		if (!act.own || !BH_CONTROL_REFUSES(subject.control, act.own_class))
+			return 0;
+		act.class_id = act.own_class;
+	}
 
 	struct bh_request request = {
-		.hook = hook,
-		.class_id = class_id,
+		.hook = act.hook,
+		.class_id = act.class_id,
 		.object_kind = BH_OBJECT_TASK,
-		.values = { target->tgid, detail, owner.slot, owner.serial },
+		.values = { target->tgid, act.detail, owner.slot, owner.serial },
 		.name = target->comm,
 	};
 	return bh_decide(&subject, &request, -EPERM);
@@ -34,50 +49,133 @@ static __always_inline int bh_check_task(struct task_struct *target, __u16 hook,
 SEC("lsm/task_kill")
 int BPF_PROG(bh_task_kill, struct task_struct *target, struct kernel_siginfo *info, int sig)
 {
-	return bh_check_task(target, BH_HOOK_task_kill, BH_CLASS_SIGNAL, sig);
+	struct bh_act act = {
+		.hook = BH_HOOK_task_kill,
+		.class_id = BH_CLASS_SIGNAL,
+		.detail = sig,
+	};
+
+	return bh_check_task(target, act);
 }
 
+/* Debugging is attaching. Reading what /proc shows of the own processes, as ps does, is not. */
 SEC("lsm/ptrace_access_check")
 int BPF_PROG(bh_ptrace, struct task_struct *child, unsigned int mode)
 {
-	return bh_check_task(child, BH_HOOK_ptrace_access_check, BH_CLASS_TRACE, mode);
+	struct bh_act act = {
+		.hook = BH_HOOK_ptrace_access_check,
+		.class_id = BH_CLASS_TRACE,
+		.own_class = BH_CLASS_DEBUG,
+		.own = mode & BH_PTRACE_MODE_ATTACH &&
+		       child->tgid != bpf_get_current_task_btf()->tgid,
+		.detail = mode,
+	};
+
+	return bh_check_task(child, act);
 }
 
 SEC("lsm/ptrace_traceme")
 int BPF_PROG(bh_traceme, struct task_struct *parent)
 {
-	return bh_check_task(parent, BH_HOOK_ptrace_traceme, BH_CLASS_TRACE, 0);
+	struct bh_act act = {
+		.hook = BH_HOOK_ptrace_traceme,
+		.class_id = BH_CLASS_TRACE,
+		.own_class = BH_CLASS_DEBUG,
+		.own = true,
+	};
+
+	return bh_check_task(parent, act);
 }
 
 SEC("lsm/task_setnice")
 int BPF_PROG(bh_setnice, struct task_struct *task, int nice)
 {
-	return bh_check_task(task, BH_HOOK_task_setnice, BH_CLASS_PROCESS, nice);
+	struct bh_act act = {
+		.hook = BH_HOOK_task_setnice,
+		.class_id = BH_CLASS_PROCESS,
+		.own_class = BH_CLASS_PRIORITY,
+		.own = nice < task->static_prio - BH_NICE_BASE,
+		.detail = nice,
+	};
+
+	return bh_check_task(task, act);
+}
+
+/*
+ * The hook does not say what is asked for, and is asked for affinity too. A policy lies in a
+ * register; the attributes of sched_setattr() lie in memory that another thread could change after
+ * the kernel has read it, so that call is refused whatever it says.
+ */
+static __always_inline bool bh_asks_realtime(struct task_struct *task)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(current);
+
+	switch (bh_scheduling_call(current, regs)) {
+	case BH_CALL_OTHER:
+		return false;
+	case BH_CALL_SETPARAM:
+		return bh_policy_is_realtime(task->policy);
+	case BH_CALL_SETSCHEDULER:
+		return bh_policy_is_realtime(PT_REGS_PARM2_CORE_SYSCALL(regs));
+	default:
+		return true;
+	}
 }
 
 SEC("lsm/task_setscheduler")
 int BPF_PROG(bh_setsched, struct task_struct *task)
 {
-	return bh_check_task(task, BH_HOOK_task_setscheduler, BH_CLASS_PROCESS, 0);
+	struct bh_act act = {
+		.hook = BH_HOOK_task_setscheduler,
+		.class_id = BH_CLASS_PROCESS,
+		.own_class = BH_CLASS_PRIORITY,
+	};
+
+	/* Only a labelled task can be one's own. */
+	if (task->bpf_storage)
+		act.own = bh_asks_realtime(task);
+	return bh_check_task(task, act);
 }
 
 SEC("lsm/task_setioprio")
 int BPF_PROG(bh_setioprio, struct task_struct *task, int priority)
 {
-	return bh_check_task(task, BH_HOOK_task_setioprio, BH_CLASS_PROCESS, priority);
+	struct bh_act act = {
+		.hook = BH_HOOK_task_setioprio,
+		.class_id = BH_CLASS_PROCESS,
+		.own_class = BH_CLASS_PRIORITY,
+		.own = bh_ioprio_is_realtime(priority),
+		.detail = priority,
+	};
+
+	return bh_check_task(task, act);
 }
 
 SEC("lsm/task_movememory")
 int BPF_PROG(bh_movememory, struct task_struct *task)
 {
-	return bh_check_task(task, BH_HOOK_task_movememory, BH_CLASS_PROCESS, 0);
+	struct bh_act act = {
+		.hook = BH_HOOK_task_movememory,
+		.class_id = BH_CLASS_PROCESS,
+	};
+
+	return bh_check_task(task, act);
 }
 
 /* prlimit(2) of another process, writing; and setrlimit(2) of its own, which passes. */
 SEC("lsm/task_setrlimit")
-int BPF_PROG(bh_setrlimit, struct task_struct *task, unsigned int resource)
+int BPF_PROG(bh_setrlimit, struct task_struct *task, unsigned int resource, struct rlimit *limit)
 {
-	return bh_check_task(task, BH_HOOK_task_setrlimit, BH_CLASS_PROCESS, resource);
+	struct bh_act act = {
+		.hook = BH_HOOK_task_setrlimit,
+		.class_id = BH_CLASS_PROCESS,
+		.own_class = BH_CLASS_CORE_DUMPS,
+		.own = bh_limit_dumps_core(resource, limit->rlim_cur),
+		.detail = resource,
+	};
+
+	return bh_check_task(task, act);
 }
 
 /*

@@ -63,39 +63,29 @@ static __always_inline void bh_count_orphan(void)
 		__sync_fetch_and_add(&meta->orphaned, 1);
 }
 
-static __noinline int bh_record(struct bh_subject *subject, struct bh_request *request)
+/*
+ * A row of the ring, filled with all but who it was; NULL: none could be had, which is counted.
+ * bh_finish_row() makes it visible.
+ */
+static __always_inline struct bh_refusal *bh_take_row(struct bh_subject *subject,
+						      struct bh_request *request, __u64 *sequence)
 {
-	struct bh_refusal_key key = {};
+	struct bh_refusal_key key = { .label = subject->label };
+	struct bh_state *state = subject->state;
 	struct bh_refusal *row;
-	struct bh_state *state;
-	__u64 ids = bpf_get_current_pid_tgid();
-	__u64 sequence;
-	__u32 slot;
 
-	if (!subject || !request)
-		return 0;
-	if (!subject->env) {
-		bh_count_orphan();
-		return 0;
-	}
-	slot = subject->label.slot;
-	state = bpf_map_lookup_elem(&bh_states, &slot);
 	if (!state)
-		return 0;
-	sequence = __sync_fetch_and_add(&state->refusal_count, 1);
-	key.label = subject->label;
-	key.index = sequence % BH_MAX_REFUSALS;
+		return NULL;
+	*sequence = __sync_fetch_and_add(&state->refusal_count, 1);
+	key.index = *sequence % BH_MAX_REFUSALS;
 	bpf_map_update_elem(&bh_refusals, &key, &bh_empty_row, BPF_ANY);
 	row = bpf_map_lookup_elem(&bh_refusals, &key);
 	if (!row) {
 		__sync_fetch_and_add(&state->unrecorded, 1);
-		return 0;
+		return NULL;
 	}
 	row->time_ns = bpf_ktime_get_boot_ns();
 	row->label = subject->label;
-	row->pid = ids >> 32;
-	row->tid = (__u32)ids;
-	row->uid = (__u32)bpf_get_current_uid_gid();
 	row->error = request->error;
 	row->generation = BH_CONTROL_GENERATION(subject->control);
 	row->hook = request->hook;
@@ -104,12 +94,38 @@ static __noinline int bh_record(struct bh_subject *subject, struct bh_request *r
 	row->object_kind = request->object_kind;
 	row->rule = request->rule;
 	__builtin_memcpy(row->object, request->values, sizeof(row->object));
-	bpf_get_current_comm(row->comm, sizeof(row->comm));
 	if (request->path)
 		bh_write_path(row, request->path);
 	else if (request->name)
 		bh_write_name(row, request->name, request->name_bytes);
+	return row;
+}
+
+static __always_inline void bh_finish_row(struct bh_refusal *row, __u64 sequence)
+{
 	*(volatile __u64 *)&row->sequence = sequence + 1;
+}
+
+static __noinline int bh_record(struct bh_subject *subject, struct bh_request *request)
+{
+	__u64 ids = bpf_get_current_pid_tgid();
+	struct bh_refusal *row;
+	__u64 sequence;
+
+	if (!subject || !request)
+		return 0;
+	if (!subject->env) {
+		bh_count_orphan();
+		return 0;
+	}
+	row = bh_take_row(subject, request, &sequence);
+	if (!row)
+		return 0;
+	row->pid = ids >> 32;
+	row->tid = (__u32)ids;
+	row->uid = (__u32)bpf_get_current_uid_gid();
+	bpf_get_current_comm(row->comm, sizeof(row->comm));
+	bh_finish_row(row, sequence);
 	return 0;
 }
 

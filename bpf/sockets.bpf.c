@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Sockets: which may be made, whose Unix sockets may be reached, and that the agent is not
- * reached by an environment in the host's network.
+ * Sockets: which may be made, and whose Unix sockets may be reached.
  *
  * A Unix socket belongs to the environment of the task that made it, by path and by abstract name
  * alike; one that no environment made is the host's.
@@ -118,36 +117,4 @@ int BPF_PROG(bh_unix_send, struct socket *sock, struct socket *other)
 		return -EPERM;
 	return bh_check_peer(&subject, peer, bpf_sk_storage_get(&bh_socks, peer, NULL, 0),
 			     BH_HOOK_unix_may_send);
-}
-
-/* Which addresses are the machine's own cannot be told here: the agent's port is refused on all. */
-SEC("lsm/socket_connect")
-int BPF_PROG(bh_sock_connect, struct socket *sock, struct sockaddr *address)
-{
-	struct bh_subject subject;
-	struct bh_meta *meta;
-	__u32 zero = 0;
-	__u16 family = 0, port = 0;
-
-	if (!bh_subject_current(&subject))
-		return 0;
-	meta = bpf_map_lookup_elem(&bh_meta, &zero);
-	if (!meta || (subject.env && !(subject.env->flags & BH_ENV_HOST_NETWORK)))
-		return 0;
-	bpf_probe_read_kernel(&family, sizeof(family), address);
-	if (family != BH_AF_INET && family != BH_AF_INET6)
-		return 0;
-	/* sin_port and sin6_port lie at the same place. */
-	bpf_probe_read_kernel(&port, sizeof(port), (void *)address + sizeof(family));
-	port = bpf_ntohs(port);
-	if (subject.env && (!meta->agent_port || port != meta->agent_port))
-		return 0;
-
-	struct bh_request request = {
-		.hook = BH_HOOK_socket_connect,
-		.class_id = BH_CLASS_SELF,
-		.object_kind = BH_OBJECT_SOCKET,
-		.values = { family, BH_SOCK_STREAM, 0, port },
-	};
-	return bh_decide(&subject, &request, -EPERM);
 }

@@ -4,7 +4,7 @@
  * been made to reach, beyond it. Each is a class of its own, so that a policy can open one.
  */
 #include "bpf/refuse.bpf.h"
-#include "bpf/decide.h"
+#include "bpf/decide_privilege.h"
 
 /* False where uring_allowed exists and refuses a ring before it is made. */
 const volatile bool bh_uring_by_name = true;
@@ -112,6 +112,22 @@ int BPF_PROG(bh_syslog, int type)
 	return bh_refuse_act(BH_HOOK_syslog, BH_CLASS_SYSLOG, type);
 }
 
+/* The class that refuses a capability: as one that reaches beyond, or as one that was not kept. */
+static __always_inline int bh_class_of_capability(struct bh_subject *subject, int cap, int level)
+{
+	int class_id = bh_capability_class(cap, level);
+	struct bh_policy *policy;
+
+	if (class_id >= 0 && BH_CONTROL_REFUSES(subject->control, class_id))
+		return class_id;
+	if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_DROPPED_CAPABILITIES))
+		return BH_ALLOWED;
+	policy = bh_policy_of(subject);
+	if (policy && !bh_capability_is_dropped(policy->capabilities, cap))
+		return BH_ALLOWED;
+	return BH_CLASS_DROPPED_CAPABILITIES;
+}
+
 /*
  * Only the task's own credentials: overlayfs asks with those of its mounter. A question that the
  * kernel does not audit is only a question: refused without a row.
@@ -121,15 +137,16 @@ int BPF_PROG(bh_capable, const struct cred *cred, struct user_namespace *ns, int
 	     unsigned int opts)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	int class_id = bh_capability_class(cap, ns->level);
 	struct bh_subject subject;
+	int class_id;
 
-	if (class_id < 0 || !bh_subject_current(&subject) || cred != task->real_cred)
+	if (!bh_subject_current(&subject) || cred != task->real_cred)
+		return 0;
+	class_id = bh_class_of_capability(&subject, cap, ns->level);
+	if (class_id < 0)
 		return 0;
 	if (!(opts & CAP_OPT_NOAUDIT))
 		return bh_refuse_number(&subject, BH_HOOK_capable, class_id, cap);
-	if (!BH_CONTROL_REFUSES(subject.control, class_id))
-		return 0;
 
 	struct bh_request question = { .class_id = class_id };
 

@@ -159,7 +159,8 @@ enum bh_class {
 	X(bprm_creds_from_file)                                                                    \
 	X(socket_sendmsg)                                                                          \
 	X(socket_bind)                                                                             \
-	X(socket_listen)
+	X(socket_listen)                                                                           \
+	X(cgroup_egress)
 
 enum bh_hook {
 #define BH_HOOK_ENUM(name) BH_HOOK_##name,
@@ -444,7 +445,8 @@ enum bh_object_kind {
 	BH_OBJECT_NONE,
 	BH_OBJECT_TASK, /* values: pid, signal or request, owner slot, owner serial; text: comm */
 	BH_OBJECT_FILE, /* values: dev, ino, mode, access; text: path from the leaf up */
-	BH_OBJECT_SOCKET, /* values: family, type, protocol, port; text: address or path */
+	BH_OBJECT_SOCKET, /* values: family, type, protocol, port; text: path, or 16 bytes of
+			     address */
 	BH_OBJECT_IPC, /* values: key, id, owner slot, owner serial */
 	BH_OBJECT_KEY, /* values: serial, permission, owner slot, owner serial; text: type */
 	BH_OBJECT_NUMBER, /* values: command, capability, … of the hook; text: name if any */

@@ -15,6 +15,7 @@ struct Carried {
 
 constexpr std::string_view kPrefix = "lsm/";
 constexpr std::string_view kSleepablePrefix = "lsm.s/";
+constexpr std::string_view kPacketSection = "cgroup_skb/egress";
 
 // One row per hook, so that a hook added to wire.h without a row here fails the unit test.
 const std::vector<Carried>& carried() {
@@ -83,7 +84,8 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_userns_create, {BH_CLASS_USER_NAMESPACES}},
         {BH_HOOK_socket_create, {BH_CLASS_RAW_SOCKETS, BH_CLASS_FAMILIES}},
         {BH_HOOK_socket_connect, {BH_CLASS_SELF, BH_CLASS_EGRESS}},
-        {BH_HOOK_socket_sendmsg, {BH_CLASS_EGRESS}},
+        {BH_HOOK_socket_sendmsg, {BH_CLASS_SELF, BH_CLASS_EGRESS}},
+        {BH_HOOK_cgroup_egress, {BH_CLASS_EGRESS}},
         {BH_HOOK_socket_bind, {BH_CLASS_LISTEN}},
         {BH_HOOK_socket_listen, {BH_CLASS_LISTEN}},
         {BH_HOOK_syslog, {BH_CLASS_SYSLOG}},
@@ -105,6 +107,8 @@ std::vector<bh_hook> hooks_of(bh_class class_id) {
 }
 
 bh_hook hook_of_section(std::string_view section) {
+    if (section == kPacketSection)
+        return BH_HOOK_cgroup_egress;
     if (section.starts_with(kSleepablePrefix))
         section.remove_prefix(kSleepablePrefix.size());
     else if (section.starts_with(kPrefix))

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "loader/egress_filter.h"
 #include "loader/metered.h"
 #include "loader/pins.h"
 #include "loader/refusals.h"
@@ -89,21 +90,26 @@ Status Environments::publish(bh_label label, const bh_environment& filled) {
     if (!is_live(label))
         return fail(Error(ESTALE, "publish: the environment is gone"));
     bh_environment& record = records_[label.slot];
+    const __u64 before = record.control;
     BULKHEAD_TRY(start_metering(label, filled));
+    BULKHEAD_TRY(prepare_egress_filter(label, filled.cgroup_id, filled.control));
     bh_environment copy = filled;
     copy.serial = record.serial;
     copy.control = record.control;
     std::memcpy(copy.name, record.name, sizeof copy.name);
     std::memcpy(&record, &copy, sizeof copy);
     store_release(record.control, filled.control);
-    return {};
+    return settle_egress_filter(label, before, filled.control);
 }
 
 Status Environments::set_control(bh_label label, __u64 control) {
     if (!is_live(label))
         return fail(Error(ESTALE, "the environment is gone"));
-    store_release(records_[label.slot].control, control);
-    return {};
+    bh_environment& record = records_[label.slot];
+    const __u64 before = record.control;
+    BULKHEAD_TRY(prepare_egress_filter(label, record.cgroup_id, control));
+    store_release(record.control, control);
+    return settle_egress_filter(label, before, control);
 }
 
 Status Environments::grant(bh_label label, const bh_inode& inode) {
@@ -131,6 +137,7 @@ Result<bool> Environments::withdraw(bh_label label) {
     store_release(record.serial, __u32{0});
     lower_slot_bound();
     BULKHEAD_TRY(stop_metering(label, record));
+    BULKHEAD_TRY(settle_egress_filter(label, record.control, 0));
     BULKHEAD_TRY(forget_refusals(label, recorded));
     return true;
 }

@@ -3,7 +3,6 @@
 
 #include "bpf/wire.h"
 #include "loader/result.h"
-#include "loader/unique_fd.h"
 
 namespace bulkhead::loader {
 
@@ -12,8 +11,5 @@ Status start_metering(bh_label label, const bh_environment& record);
 
 // Undoes it; what was not started is not an error. Before the cgroup is removed or after.
 Status stop_metering(bh_label label, const bh_environment& record);
-
-// The directory of the cgroup with this id. ESTALE: it is gone.
-Result<UniqueFd> open_cgroup(__u64 id);
 
 }  // namespace bulkhead::loader

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <ctime>
 
-#include "loader/metered.h"
+#include "loader/cgroup_programs.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {

@@ -14,7 +14,7 @@
 #include <optional>
 
 #include "loader/adoption.h"
-#include "loader/metered.h"
+#include "loader/cgroup_programs.h"
 #include "loader/pins.h"
 #include "runtime/adopt_target.h"
 #include "runtime/cgroup.h"

@@ -5,7 +5,7 @@
 #include <cerrno>
 #include <numeric>
 
-#include "loader/metered.h"
+#include "loader/cgroup_programs.h"
 #include "loader/meters.h"
 #include "loader/refusals.h"
 #include "runtime/clock.h"

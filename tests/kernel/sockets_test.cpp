@@ -7,10 +7,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <string>
 
-#include "loader/pins.h"
+#include "loader/agent_port.h"
 #include "tests/kernel/actors.h"
 #include "tests/kernel/fixtures.h"
 #include "tests/kernel/proofs.h"
@@ -139,32 +140,67 @@ TEST(Fence, LeavesOrdinarySocketsAlone) {
     EXPECT_EQ(mine.state().refusal_count, 0U);
 }
 
+// Listens on a port of the kernel's choice, which is announced as the agent's.
+class Agent {
+public:
+    Agent() {
+        EXPECT_EQ(std::system("ip link set lo up"), 0);
+        auto* name = reinterpret_cast<sockaddr*>(&address_);
+        socklen_t bytes = sizeof address_;
+        address_.sin_family = AF_INET;
+        address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        EXPECT_EQ(outcome(::bind(listener_.get(), name, bytes)), 0);
+        EXPECT_EQ(outcome(::listen(listener_.get(), 16)), 0);
+        EXPECT_EQ(outcome(::getsockname(listener_.get(), name, &bytes)), 0);
+        EXPECT_TRUE(loader::announce_agent_port(port()).has_value());
+    }
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+    ~Agent() { EXPECT_TRUE(loader::withdraw_agent_port(port()).has_value()); }
+
+    [[nodiscard]] __u32 port() const { return ntohs(address_.sin_port); }
+    [[nodiscard]] int connect() const {
+        const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        return outcome(::connect(fd.get(), name(), sizeof address_));
+    }
+    [[nodiscard]] int connect_by_message() const {
+        const UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        return outcome(::sendto(fd.get(), "x", 1, MSG_FASTOPEN, name(), sizeof address_));
+    }
+
+private:
+    [[nodiscard]] const sockaddr* name() const {
+        return reinterpret_cast<const sockaddr*>(&address_);
+    }
+
+    sockaddr_in address_{};
+    UniqueFd listener_{::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+};
+
+class InTheHostsNetwork : public BareEnvironment {
+public:
+    InTheHostsNetwork() : BareEnvironment("mine") {
+        bh_environment filled = record();
+        filled.flags = BH_ENV_HOST_NETWORK;
+        publish(filled);
+    }
+};
+
 FENCE_TEST(RefusesTheAgentFromTheHostsNetwork, "bh_sock_connect") {
-    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
-    auto* name = reinterpret_cast<sockaddr*>(&address);
-    socklen_t bytes = sizeof address;
-    ASSERT_EQ(::system("ip link set lo up"), 0);
-    ASSERT_EQ(::bind(listener.get(), name, bytes), 0);
-    ASSERT_EQ(::listen(listener.get(), 16), 0);
-    ASSERT_EQ(::getsockname(listener.get(), name, &bytes), 0);
-    const auto meta = loader::map_pinned_array<bh_meta>(
-        "bh_meta", 1, loader::MappedArray<bh_meta>::Access::kWrite);
-    ASSERT_TRUE(meta.has_value());
-    BareEnvironment mine("mine");
-    const auto connect_agent = [&] {
-        const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        return outcome(::connect(fd, name, bytes));
-    };
-    (*meta)[0].agent_port = ::ntohs(address.sin_port);
-    bh_environment record = mine.record();
-    record.flags = BH_ENV_HOST_NETWORK;
-    mine.publish(record);
-    expect_refused(mine, {BH_HOOK_socket_connect, BH_CLASS_SELF, EPERM}, connect_agent);
-    (*meta)[0].agent_port = 0;
-    EXPECT_EQ(Actor::run(&mine, connect_agent), 0) << "no agent, another's port";
+    const Agent agent;
+    InTheHostsNetwork mine;
+    expect_refused(mine, {BH_HOOK_socket_connect, BH_CLASS_SELF, EPERM},
+                   [&] { return agent.connect(); });
+    ASSERT_TRUE(loader::withdraw_agent_port(agent.port()).has_value());
+    EXPECT_EQ(Actor::run(&mine, [&] { return agent.connect(); }), 0) << "no agent, another's port";
+}
+
+// Fast Open connects without the hook of connect().
+FENCE_TEST(RefusesTheAgentByFastOpen, "bh_sock_send") {
+    const Agent agent;
+    InTheHostsNetwork mine;
+    expect_refused(mine, {BH_HOOK_socket_sendmsg, BH_CLASS_SELF, EPERM},
+                   [&] { return agent.connect_by_message(); });
 }
 
 }  // namespace

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * Pure decisions on the network: what the entries of a route or of the ports that may be served
+ * say. Compiles as C for the programs and as C++ for the unit tests.
+ */
+#ifndef BULKHEAD_DECIDE_NETWORK_H
+#define BULKHEAD_DECIDE_NETWORK_H
+
+#include "bpf/decide.h"
+
+/* The other end, or the own one when a port is served. */
+struct bh_endpoint {
+	__u8 address[16]; /* as bh_route_key has it */
+	__u16 port; /* host byte order; 0: the protocol has none */
+	__u8 protocol; /* TCP for MPTCP */
+	__u8 pad;
+	__u32 rule; /* number of the rule that decided; 0: none did */
+};
+
+BH_PURE __u8 bh_rule_protocol(__u32 protocol)
+{
+	return protocol == BH_IPPROTO_MPTCP ? BH_IPPROTO_TCP : (__u8)protocol;
+}
+
+BH_PURE int bh_protocol_has_ports(__u8 protocol)
+{
+	return protocol == BH_IPPROTO_TCP || protocol == BH_IPPROTO_UDP;
+}
+
+/* `v4` in network byte order. */
+BH_PURE void bh_map_v4(__u8 *address, __u32 v4)
+{
+	__builtin_memset(address, 0, 10);
+	address[10] = 0xff;
+	address[11] = 0xff;
+	__builtin_memcpy(address + 12, &v4, sizeof(v4));
+}
+
+/*
+ * A socket that is told to reach the unspecified address reaches the loopback one. (One that is
+ * bound to an address reaches that; the packet tells.)
+ */
+BH_PURE void bh_map_unspecified(__u8 *address)
+{
+	__u64 high, low;
+
+	__builtin_memcpy(&high, address, sizeof(high));
+	__builtin_memcpy(&low, address + 8, sizeof(low));
+	if (high)
+		return;
+	if (!low)
+		address[15] = 1;
+	else if (address[10] == 0xff && address[11] == 0xff && !address[12] && !address[13] &&
+		 !address[14] && !address[15])
+		address[12] = 127, address[15] = 1;
+}
+
+BH_PURE int bh_port_rule_fits(const struct bh_port_rule *entry, const struct bh_endpoint *end)
+{
+	return (!entry->protocol || entry->protocol == end->protocol) &&
+	       entry->first <= end->port && end->port <= entry->last;
+}
+
+/* The first entry that fits decides; BH_VERDICT_REFUSE when none does. Says which in `end`. */
+BH_PURE int bh_port_verdict(const struct bh_port_rule *entries, __u32 count,
+			    struct bh_endpoint *end)
+{
+	__u32 i;
+
+	for (i = 0; i < count && entries[i].verdict != BH_VERDICT_NONE; i++) {
+		if (!bh_port_rule_fits(&entries[i], end))
+			continue;
+		end->rule = entries[i].rule;
+		return entries[i].verdict;
+	}
+	return BH_VERDICT_REFUSE;
+}
+
+/* Whether `end`, the own end of a socket, may be served. */
+BH_PURE int bh_listen_verdict(const struct bh_policy *policy, struct bh_endpoint *end)
+{
+	__u32 count = policy->listen_count;
+
+	return bh_port_verdict(policy->listen, count < BH_MAX_LISTEN ? count : BH_MAX_LISTEN, end);
+}
+
+#endif

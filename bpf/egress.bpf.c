@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where sockets reach: connecting, and every message that is sent. A message's own address counts,
+ * and the peer of a connected socket again at each send, as the rules may have changed. What
+ * answers a connection that was accepted passes: whom to serve is LISTEN's matter.
+ *
+ * The kernel sends more than these hooks see; bh_cg_filter judges the packets.
+ *
+ * Also here: the agent is not reached by an environment in the host's network.
+ */
+#include "bpf/egress.bpf.h"
+
+#define BH_MSG_FASTOPEN 0x20000000
+#define BH_TCP_CLOSE 7
+#define BH_TCP_LISTEN 10
+
+/* sockaddr_in and sockaddr_in6, as far as they matter. */
+struct bh_name {
+	__u16 family;
+	__u16 port;
+	__u32 v4; /* or the flow */
+	__u8 v6[16];
+};
+
+static __always_inline bool bh_is_inet(__u16 family)
+{
+	return family == BH_AF_INET || family == BH_AF_INET6;
+}
+
+static __always_inline void bh_from_name(struct bh_endpoint *to, const struct bh_name *name,
+					 __u16 family)
+{
+	to->port = bh_protocol_has_ports(to->protocol) ? bpf_ntohs(name->port) : 0;
+	if (family == BH_AF_INET)
+		bh_map_v4(to->address, name->v4);
+	else
+		__builtin_memcpy(to->address, name->v6, sizeof(to->address));
+	bh_map_unspecified(to->address);
+}
+
+static __always_inline void bh_from_peer(struct bh_endpoint *to, struct sock *sk)
+{
+	to->port = bh_protocol_has_ports(to->protocol) ? bpf_ntohs(sk->__sk_common.skc_dport) : 0;
+	if (sk->__sk_common.skc_family == BH_AF_INET)
+		bh_map_v4(to->address, sk->__sk_common.skc_daddr);
+	else
+		bpf_core_read(to->address, sizeof(to->address), &sk->__sk_common.skc_v6_daddr);
+}
+
+/* `error` 0: what is sent vanishes, and the sender is not told. */
+static __noinline int bh_refuse_reach(struct bh_subject *subject, struct sock *sk,
+				      struct bh_endpoint *to, __u32 hook_and_class, int error)
+{
+	struct bh_request request = {
+		.hook = hook_and_class >> 16,
+		.class_id = hook_and_class & 0xff,
+		.object_kind = BH_OBJECT_SOCKET,
+		.rule = to->rule,
+		.values = { sk->__sk_common.skc_family, sk->sk_type, to->protocol, to->port },
+		.name = (const char *)to->address,
+		.name_bytes = sizeof(to->address),
+	};
+
+	if (!error)
+		return bh_decide(subject, &request, 0);
+	return bh_decide(subject, &request, -EPERM);
+}
+
+#define BH_BY(hook, class) ((__u32)BH_HOOK_##hook << 16 | BH_CLASS_##class)
+
+/* The host's network has the agent; a task whose environment is gone is held to everything. */
+static __always_inline bool bh_shares_network(struct bh_subject *subject)
+{
+	return !subject->env || subject->env->flags & BH_ENV_HOST_NETWORK;
+}
+
+/* Which addresses are the machine's own cannot be told here: the agent's port is refused on all. */
+static __always_inline bool bh_is_agent(struct bh_subject *subject, __u16 port)
+{
+	__u32 zero = 0;
+	struct bh_meta *meta;
+
+	if (!bh_shares_network(subject))
+		return false;
+	meta = bpf_map_lookup_elem(&bh_meta, &zero);
+	return !subject->env || !meta || (meta->agent_port && port == meta->agent_port);
+}
+
+/* AF_UNSPEC takes the peer away. */
+SEC("lsm/socket_connect")
+int BPF_PROG(bh_sock_connect, struct socket *sock, struct sockaddr *address)
+{
+	struct sock *sk = sock->sk;
+	struct bh_subject subject;
+	struct bh_endpoint to = {};
+	struct bh_name name = {};
+
+	if (!sk || !bh_is_inet(sk->__sk_common.skc_family) || !bh_subject_current(&subject))
+		return 0;
+	if (!bh_shares_network(&subject) && !BH_CONTROL_REFUSES(subject.control, BH_CLASS_EGRESS))
+		return 0;
+	bpf_probe_read_kernel(&name, sizeof(name), address);
+	if (!name.family)
+		return 0;
+	to.protocol = bh_rule_protocol(sk->sk_protocol);
+	bh_from_name(&to, &name, name.family);
+	if (bh_is_agent(&subject, bpf_ntohs(name.port)))
+		return bh_refuse_reach(&subject, sk, &to, BH_BY(socket_connect, SELF), -EPERM);
+	if (!BH_CONTROL_REFUSES(subject.control, BH_CLASS_EGRESS) ||
+	    bh_judge(&subject, &to) == BH_VERDICT_ALLOW)
+		return 0;
+	return bh_refuse_reach(&subject, sk, &to, BH_BY(socket_connect, EGRESS), -EPERM);
+}
+
+static __always_inline int bh_check_reach(struct bh_subject *subject, struct sock *sk,
+					  struct bh_endpoint *to)
+{
+	int verdict = bh_judge(subject, to);
+
+	if (verdict == BH_VERDICT_ALLOW)
+		return 0;
+	return bh_refuse_reach(subject, sk, to, BH_BY(socket_sendmsg, EGRESS),
+			       verdict == BH_VERDICT_DROP ? 0 : -EPERM);
+}
+
+/*
+ * As which family the kernel reads the name of a message; 0: it sends to the peer. Without a family
+ * a name is IPv4 or IPv6 like its socket, but for UDP over IPv6 none.
+ */
+static __always_inline __u16 bh_family_of_name(struct sock *sk, const struct bh_name *name)
+{
+	__u16 family = sk->__sk_common.skc_family;
+
+	if (family == BH_AF_INET)
+		return BH_AF_INET;
+	if (name->family == BH_AF_INET)
+		return BH_AF_INET;
+	if (!name->family && sk->sk_protocol == BH_IPPROTO_UDP)
+		return 0;
+	return BH_AF_INET6;
+}
+
+static __always_inline int bh_check_peer_of(struct bh_subject *subject, struct sock *sk,
+					    struct bh_endpoint *to)
+{
+	__u8 state = sk->__sk_common.skc_state;
+	struct sock *first = sk;
+
+	if (state == BH_TCP_CLOSE || state == BH_TCP_LISTEN)
+		return 0;
+	if (sk->sk_protocol == BH_IPPROTO_MPTCP)
+		first = BPF_CORE_READ((struct mptcp_sock *)sk, first);
+	if (sk->sk_type == BH_SOCK_STREAM && bh_is_accepted((struct inet_sock *)first))
+		return 0;
+	bh_from_peer(to, sk);
+	return bh_check_reach(subject, sk, to);
+}
+
+/* A stream has a name for a message only with Fast Open, which connects without socket_connect. */
+static __noinline int bh_check_send(struct bh_subject *subject, struct sock *sk, struct msghdr *msg)
+{
+	struct bh_endpoint to = { .protocol = bh_rule_protocol(sk->sk_protocol) };
+	bool stream = sk->sk_type == BH_SOCK_STREAM;
+	bool asked = BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS);
+	struct bh_name name = {};
+	__u16 family = 0;
+
+	/* A packet socket sends whole frames: to whom, no rule can say. */
+	if (sk->__sk_common.skc_family == BH_AF_PACKET)
+		return asked ? bh_refuse_reach(subject, sk, &to, BH_BY(socket_sendmsg, EGRESS),
+					       -EPERM)
+			     : 0;
+	if (msg->msg_name && msg->msg_namelen > 0 &&
+	    (!stream || msg->msg_flags & BH_MSG_FASTOPEN)) {
+		bpf_probe_read_kernel(&name, sizeof(name), msg->msg_name);
+		family = bh_family_of_name(sk, &name);
+	}
+	if (family) {
+		bh_from_name(&to, &name, family);
+		if (stream && bh_is_agent(subject, to.port))
+			return bh_refuse_reach(subject, sk, &to, BH_BY(socket_sendmsg, SELF),
+					       -EPERM);
+		return asked ? bh_check_reach(subject, sk, &to) : 0;
+	}
+	return asked ? bh_check_peer_of(subject, sk, &to) : 0;
+}
+
+SEC("lsm/socket_sendmsg")
+int BPF_PROG(bh_sock_send, struct socket *sock, struct msghdr *msg, int size)
+{
+	struct sock *sk = sock->sk;
+	struct bh_subject subject;
+
+	if (!sk ||
+	    !(bh_is_inet(sk->__sk_common.skc_family) || sk->__sk_common.skc_family == BH_AF_PACKET))
+		return 0;
+	if (!bh_subject_current(&subject) ||
+	    (!bh_shares_network(&subject) && !BH_CONTROL_REFUSES(subject.control, BH_CLASS_EGRESS)))
+		return 0;
+	return bh_check_send(&subject, sk, msg);
+}

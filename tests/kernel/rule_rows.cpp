@@ -1,0 +1,60 @@
+#include "tests/kernel/rule_rows.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+
+#include "loader/pins.h"
+
+namespace bulkhead::tests {
+namespace {
+
+constexpr __u32 kMappedBits = 96;
+
+bh_route_key parse_prefix(const std::string& prefix) {
+    bh_route_key key{};
+    const std::size_t slash = prefix.find('/');
+    const std::string address = prefix.substr(0, slash);
+    key.prefix_bits =
+        BH_ROUTE_FIXED_BITS + static_cast<__u32>(std::stoul(prefix.substr(slash + 1)));
+    if (::inet_pton(AF_INET6, address.c_str(), key.address) == 1)
+        return key;
+    EXPECT_EQ(::inet_pton(AF_INET, address.c_str(), key.address + 12), 1) << prefix;
+    key.address[10] = key.address[11] = 0xff;
+    key.prefix_bits += kMappedBits;
+    return key;
+}
+
+}  // namespace
+
+void put_route(const BareEnvironment& environment, __u32 generation, const std::string& prefix,
+               std::initializer_list<bh_port_rule> ports) {
+    const auto routes = loader::open_pinned_map<bh_route_key, bh_route>("bh_routes");
+    ASSERT_TRUE(routes.has_value());
+    bh_route_key key = parse_prefix(prefix);
+    key.label = environment.label();
+    key.generation = generation;
+    bh_route route{};
+    std::copy(ports.begin(), ports.end(), route.ports);
+    ASSERT_TRUE(routes->put(key, route).has_value());
+}
+
+void put_policy(const BareEnvironment& environment, __u32 generation, const bh_policy& policy) {
+    const auto policies = loader::open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
+    ASSERT_TRUE(policies.has_value());
+    ASSERT_TRUE(policies->put({environment.label(), generation, 0}, policy).has_value());
+}
+
+__u32 generation_of(BareEnvironment& environment) {
+    return static_cast<__u32>(BH_CONTROL_GENERATION(environment.record().control));
+}
+
+bh_port_rule all_ports(bh_verdict verdict, __u16 rule, __u8 protocol) {
+    return {0, 65535, protocol, static_cast<__u8>(verdict), rule};
+}
+
+bh_port_rule one_port(bh_verdict verdict, __u16 port, __u8 protocol, __u16 rule) {
+    return {port, port, protocol, static_cast<__u8>(verdict), rule};
+}
+
+}  // namespace bulkhead::tests
