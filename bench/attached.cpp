@@ -5,9 +5,12 @@
 
 #include <array>
 #include <filesystem>
+#include <map>
 #include <memory>
 
+#include "bench/clock.h"
 #include "loader/pins.h"
+#include "loader/programs.h"
 
 namespace bulkhead::bench {
 namespace {
@@ -40,12 +43,11 @@ std::string hook_name(const btf* kernel, std::uint32_t function) {
     return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
 }
 
-Result<HookProgram> take_over(const std::filesystem::path& pin, const btf* kernel) {
-    BULKHEAD_TRY_VALUE(link, loader::open_pinned(pin.string()));
+Result<HookProgram> take_over(const std::string& name, int link, const btf* kernel) {
     std::array<char, 64> tracepoint{};
-    BULKHEAD_TRY_VALUE(where, link_info(link.get(), tracepoint));
+    BULKHEAD_TRY_VALUE(where, link_info(link, tracepoint));
     HookProgram program;
-    program.name = pin.filename().string();
+    program.name = name;
     program.fd = UniqueFd(bpf_prog_get_fd_by_id(where.prog_id));
     if (!program.fd)
         return fail_errno("open the program " + program.name);
@@ -62,21 +64,52 @@ Result<HookProgram> take_over(const std::filesystem::path& pin, const btf* kerne
     return program;
 }
 
+using Links = std::map<std::string, UniqueFd>;
+
+std::filesystem::path links_directory() {
+    return std::filesystem::path(loader::kPinRoot) / "links";
+}
+
+Result<Links> open_links() {
+    Links links;
+    for (const auto& pin : std::filesystem::directory_iterator(links_directory())) {
+        BULKHEAD_TRY_VALUE(link, loader::open_pinned(pin.path().string()));
+        links.emplace(pin.path().filename().string(), std::move(link));
+    }
+    return links;
+}
+
+// The pins are gone. The kernel lets go of what a pin held in the background, and detaching all
+// takes it seconds; closing the last descriptor of a link returns when its program is detached.
+void detach(Links links) {
+    settle();
+    links.clear();
+    settle();
+}
+
 }  // namespace
 
 Result<std::vector<HookProgram>> detach_all() {
     const Btf kernel(btf__load_vmlinux_btf(), btf__free);
     if (!kernel)
         return fail_errno("read the kernel's BTF");
+    BULKHEAD_TRY_VALUE(links, open_links());
     std::vector<HookProgram> programs;
-    const std::filesystem::path links = std::filesystem::path(loader::kPinRoot) / "links";
-    for (const auto& pin : std::filesystem::directory_iterator(links)) {
-        BULKHEAD_TRY_VALUE(program, take_over(pin.path(), kernel.get()));
+    for (const auto& [name, link] : links) {
+        BULKHEAD_TRY_VALUE(program, take_over(name, link.get(), kernel.get()));
         programs.push_back(std::move(program));
     }
-    for (const HookProgram& program : programs)
-        std::filesystem::remove(links / program.name);
+    for (const auto& [name, link] : links)
+        std::filesystem::remove(links_directory() / name);
+    detach(std::move(links));
     return programs;
+}
+
+Status unload_and_detach() {
+    BULKHEAD_TRY_VALUE(links, open_links());
+    BULKHEAD_TRY(loader::unload());
+    detach(std::move(links));
+    return {};
 }
 
 Result<UniqueFd> attach(const HookProgram& program) {

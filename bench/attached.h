@@ -22,6 +22,9 @@ struct HookProgram {
 // Drops the pinned links: from then on no program is attached, but all are still loaded.
 Result<std::vector<HookProgram>> detach_all();
 
+// loader::unload(), and no program is attached any more when it returns.
+Status unload_and_detach();
+
 // The program alone on its hook, as long as the descriptor lives.
 Result<UniqueFd> attach(const HookProgram& program);
 // A program that only returns 0 on the same hook.

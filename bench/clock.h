@@ -16,8 +16,8 @@ inline std::int64_t now() {
 
 // Lets the kernel finish what it deferred (RCU callbacks, freeing of programs, namespaces and
 // cgroups): on one CPU it would run inside the next measure.
-inline void settle() {
-    const timespec wait{.tv_sec = 0, .tv_nsec = 60'000'000};
+inline void settle(long ms = 60) {
+    const timespec wait{.tv_sec = 0, .tv_nsec = ms * 1'000'000};
     ::nanosleep(&wait, nullptr);
 }
 

@@ -17,8 +17,12 @@ Result<double> figure(const std::string& name, const Figures& figures) {
 }
 
 Gate read_gate(const std::string& name, const nlohmann::json& gate) {
-    return {name, gate.at("figure"), gate.value("of", ""), gate.value("minus", ""),
-            gate.at("limit")};
+    return {name,
+            gate.at("figure"),
+            gate.value("of", ""),
+            gate.value("minus", ""),
+            gate.at("limit"),
+            gate.at("reason")};
 }
 
 }  // namespace

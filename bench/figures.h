@@ -23,6 +23,7 @@ struct Gate {
     std::string of;     // may be empty
     std::string minus;  // subtracted from the figure first; may be empty
     double limit = 0;
+    std::string reason;  // of this limit
 };
 
 // The checked-in file: what was measured last, how far it may move, and what it may never exceed.

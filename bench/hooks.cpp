@@ -4,7 +4,6 @@
 #include <array>
 
 #include "bench/attached.h"
-#include "bench/clock.h"
 #include "bench/subject.h"
 #include "loader/programs.h"
 
@@ -94,14 +93,15 @@ Status measure_alone(const HookProgram& program, const HookProgram& labels, cons
 
 Status measure_each(const Inside& inside, const Figures& nothing, Figures& figures) {
     BULKHEAD_TRY_VALUE(programs, detach_all());
-    settle();
     const auto labels = std::find_if(programs.begin(), programs.end(), [](const auto& program) {
         return program.hook == "task_alloc";
     });
     if (labels == programs.end())
         return fail(Error(0, "no program is on task_alloc"));
-    for (const HookProgram& program : programs)
-        BULKHEAD_TRY(measure_alone(program, *labels, inside, nothing, figures));
+    for (const HookProgram& program : programs) {
+        if (is_measurable(program.hook))
+            BULKHEAD_TRY(measure_alone(program, *labels, inside, nothing, figures));
+    }
     return {};
 }
 
@@ -123,8 +123,7 @@ Status measure_hooks(Figures& figures) {
     if (loaded != loader::LoadOutcome::kLoaded)
         return fail(Error(0, "programs of an earlier run are in the kernel"));
     auto measured = measure_loaded(nothing, figures);
-    BULKHEAD_TRY(loader::unload());
-    settle();
+    BULKHEAD_TRY(unload_and_detach());
     return measured;
 }
 

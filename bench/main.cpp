@@ -54,10 +54,10 @@ Status measure(const Options& options) {
         if (name != "spawn")
             programs.push_back(command.front());
     BULKHEAD_TRY(enter_stage(programs, BULKHEAD_BENCH_TRUE));
-    if (options.wants("hooks"))
-        BULKHEAD_TRY(measure_hooks(measured()));
     if (options.wants("starts"))
         BULKHEAD_TRY(measure_starts(commands, measured()));
+    if (options.wants("hooks"))
+        BULKHEAD_TRY(measure_hooks(measured()));
     if (options.wants("usage"))
         BULKHEAD_TRY(measure_usage(measured()));
     return {};
@@ -71,8 +71,8 @@ public:
         // Opened first: the stage does not show it.
         std::ofstream out(options_.figures);
         const auto done = measure(options_);
-        write_figures(out, measured());
         ASSERT_TRUE(done.has_value()) << done.error().message();
+        write_figures(out, measured());
         ASSERT_TRUE(out.good()) << "write " << options_.figures;
     }
 
@@ -88,7 +88,7 @@ public:
         const auto value = value_of(gate_, measured());
         ASSERT_TRUE(value.has_value()) << value.error().message();
         std::printf("%s: %.2f of at most %.2f\n", gate_.name.c_str(), *value, gate_.limit);
-        EXPECT_LE(*value, gate_.limit);
+        EXPECT_LE(*value, gate_.limit) << gate_.reason;
     }
 
 private:

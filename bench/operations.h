@@ -9,12 +9,21 @@
 
 namespace bulkhead::bench {
 
+enum class Frees {
+    kAtOnce,
+    // After a grace period: how many objects still wait for that decides what the next one costs.
+    kLater,
+};
+
 struct Operation {
     std::string_view name;
-    int batch;  // how many acts are timed together
+    // How many acts are timed together: enough that the clock's own cost is lost in them, few
+    // enough that the timer, at every 4 million instructions, meets few batches.
+    int batch;
     // Makes what the act needs, in the process that is measured, and returns the act. What the
     // act returns is not looked at: inside an environment some are refused.
     std::function<void()> (*prepare)();
+    Frees frees = Frees::kAtOnce;
 };
 
 std::span<const Operation> file_operations();
@@ -23,6 +32,10 @@ std::span<const Operation> socket_operations();
 std::span<const Operation> object_operations();   // System V IPC and keys
 std::span<const Operation> surface_operations();  // what few programs ever call
 std::vector<Operation> all_operations();
+
+// False: no act can tell what a program on `hook` costs, because the act varies by far more or
+// because the program does not run within it.
+bool is_measurable(std::string_view hook);
 
 // The operation that reaches `hook`; empty: none does.
 std::string_view operation_of(std::string_view hook);

@@ -155,7 +155,7 @@ std::span<const Operation> file_operations() {
     static constexpr std::array kOperations = {
         Operation{"open_close", 100, open_close},
         Operation{"stat", 100, stat_file},
-        Operation{"mmap_munmap", 50, mmap_munmap},
+        Operation{"mmap_munmap", 50, mmap_munmap, Frees::kLater},
         Operation{"mmap_code", 50, mmap_code},
         Operation{"protect_code", 50, protect_code},
         Operation{"read_write", 100, read_write},

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <string>
 
 #include "bench/operations.h"
 
@@ -70,11 +71,12 @@ Act key_describe() {
     return [key] { ::syscall(SYS_keyctl, KEYCTL_DESCRIBE, key, nullptr, 0); };
 }
 
+// Another key each time: one of the same name would be changed, and one that is taken away is freed
+// by a worker of the kernel at a time of its own. All go with this process.
 Act key_add() {
-    ::syscall(SYS_add_key, "user", "bench", "x", 1, KEY_SPEC_PROCESS_KEYRING);
-    return [] {
-        ::syscall(SYS_keyctl, KEYCTL_CLEAR, KEY_SPEC_PROCESS_KEYRING);
-        ::syscall(SYS_add_key, "user", "bench", "x", 1, KEY_SPEC_PROCESS_KEYRING);
+    return [number = 1000]() mutable {
+        const std::string name = std::to_string(number++);
+        ::syscall(SYS_add_key, "user", name.c_str(), "x", 1, KEY_SPEC_PROCESS_KEYRING);
     };
 }
 
@@ -83,13 +85,13 @@ Act key_add() {
 std::span<const Operation> object_operations() {
     static constexpr std::array kOperations = {
         Operation{"shm_stat", 100, shm_stat},
-        Operation{"shm_make_remove", 20, shm_make_remove},
+        Operation{"shm_make_remove", 30, shm_make_remove, Frees::kLater},
         Operation{"sem_stat", 100, sem_stat},
-        Operation{"sem_make_remove", 20, sem_make_remove},
+        Operation{"sem_make_remove", 30, sem_make_remove, Frees::kLater},
         Operation{"msg_stat", 100, msg_stat},
-        Operation{"msg_make_remove", 20, msg_make_remove},
+        Operation{"msg_make_remove", 30, msg_make_remove, Frees::kLater},
         Operation{"key_describe", 50, key_describe},
-        Operation{"key_add", 10, key_add},
+        Operation{"key_add", 20, key_add, Frees::kLater},
     };
     return kOperations;
 }

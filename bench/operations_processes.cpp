@@ -129,9 +129,9 @@ Act set_limit() {
 
 std::span<const Operation> process_operations() {
     static constexpr std::array kOperations = {
-        Operation{"fork_exit", 5, fork_exit},
-        Operation{"exec", 3, exec},
-        Operation{"context_switch", 50, context_switch},
+        Operation{"fork_exit", 1, fork_exit},
+        Operation{"exec", 1, exec},
+        Operation{"context_switch", 150, context_switch},
         Operation{"kill", 200, kill_self},
         Operation{"read_memory", 50, read_memory},
         Operation{"setpriority", 100, set_priority},
@@ -140,8 +140,8 @@ std::span<const Operation> process_operations() {
         Operation{"move_pages", 50, move_pages},
         Operation{"prlimit", 100, get_limit},
         Operation{"setrlimit", 100, set_limit},
-        Operation{"fork_traceme", 5, fork_traceme},
-        Operation{"fork_userns", 5, fork_userns},
+        Operation{"fork_traceme", 1, fork_traceme},
+        Operation{"fork_userns", 1, fork_userns, Frees::kLater},
     };
     return kOperations;
 }

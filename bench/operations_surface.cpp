@@ -4,6 +4,7 @@
 #include <linux/bpf.h>
 #include <linux/perf_event.h>
 #include <linux/userfaultfd.h>
+#include <sched.h>
 #include <sys/klog.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -30,7 +31,10 @@ Act remount() {
     return [] { ::mount(nullptr, "/", nullptr, MS_REMOUNT, nullptr); };
 }
 
+// In a mount namespace of its own: where unmounting is refused, every act leaves a mount behind,
+// which whatever looks up /tmp later would have to cross.
 Act mount_umount() {
+    ::unshare(CLONE_NEWNS);
     return [] {
         ::mount("/tmp", "/tmp", nullptr, MS_BIND, nullptr);
         ::umount2("/tmp", MNT_DETACH);
@@ -63,14 +67,6 @@ Act perf_event() {
         attributes.config = PERF_COUNT_SW_DUMMY;
         ::close(static_cast<int>(::syscall(SYS_perf_event_open, &attributes, 0, -1, -1, 0)));
     };
-}
-
-// No such module, and no modprobe to look for it.
-Act unknown_family() {
-    const int path = ::open("/proc/sys/kernel/modprobe", O_WRONLY | O_CLOEXEC);
-    (void)!::write(path, "/none\n", 6);
-    ::close(path);
-    return [] { ::socket(AF_ROSE, SOCK_STREAM, 0); };
 }
 
 Act finit_module() {
@@ -118,14 +114,13 @@ std::span<const Operation> surface_operations() {
     static constexpr std::array kOperations = {
         Operation{"mount_change", 50, mount_change},
         Operation{"remount", 50, remount},
-        Operation{"mount_umount", 10, mount_umount},
+        Operation{"mount_umount", 20, mount_umount, Frees::kLater},
         Operation{"pivot_root", 50, pivot_root},
         Operation{"move_mount", 50, move_mount},
         Operation{"bpf_call", 100, bpf_call},
-        Operation{"perf_event", 20, perf_event},
-        Operation{"unknown_family", 5, unknown_family},
-        Operation{"finit_module", 20, finit_module},
-        Operation{"init_module", 20, init_module},
+        Operation{"perf_event", 20, perf_event, Frees::kLater},
+        Operation{"finit_module", 20, finit_module, Frees::kLater},
+        Operation{"init_module", 20, init_module, Frees::kLater},
         Operation{"userfaultfd", 30, userfaultfd},
         Operation{"settime", 100, settime},
         Operation{"syslog", 100, syslog},

@@ -2,11 +2,11 @@
 
 #include <cstdio>
 
+#include "bench/attached.h"
 #include "bench/bundle.h"
 #include "bench/clock.h"
 #include "bench/stage.h"
 #include "bench/timeline.h"
-#include "loader/programs.h"
 
 namespace bulkhead::bench {
 namespace {
@@ -84,9 +84,7 @@ Status measure_starts(const NamedCommands& commands, Figures& figures) {
     for (const auto& [name, command] : commands)
         if (auto measured = measure(name, command, figures); !measured)
             return fail(std::move(measured).error().within("start by " + name));
-    BULKHEAD_TRY(loader::unload());
-    settle();
-    return {};
+    return unload_and_detach();
 }
 
 }  // namespace bulkhead::bench

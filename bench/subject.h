@@ -50,7 +50,7 @@ struct Around {
 bool is_subject(int argc, char** argv);
 int be_subject(const char* operation);
 
-// The median cost of one act of `operation`.
+// The cost of one act of `operation`.
 Result<std::int64_t> cost_of(const Operation& operation, const Around& around);
 
 }  // namespace bulkhead::bench

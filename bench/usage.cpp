@@ -14,6 +14,7 @@
 #include <csignal>
 #include <filesystem>
 
+#include "bench/attached.h"
 #include "bench/clock.h"
 #include "bench/stage.h"
 #include "loader/environments.h"
@@ -167,8 +168,7 @@ Status measure_loaded(Figures& figures) {
 Status measure_usage(Figures& figures) {
     BULKHEAD_TRY(loader::load());
     auto measured = measure_loaded(figures);
-    BULKHEAD_TRY(loader::unload());
-    settle();
+    BULKHEAD_TRY(unload_and_detach());
     return measured;
 }
 
