@@ -1,4 +1,6 @@
 #include <fcntl.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
@@ -94,6 +96,62 @@ Act set_remove_xattr() {
     };
 }
 
+Act get_xattr() {
+    make_file();
+    return [] {
+        char value = 0;
+        ::getxattr(kFile, "user.bench", &value, 1);
+    };
+}
+
+Act list_xattr() {
+    make_file();
+    return [] { ::listxattr(kFile, nullptr, 0); };
+}
+
+Act read_link() {
+    constexpr const char* kLink = "/tmp/link";
+    (void)!::symlink(kFile, kLink);
+    return [] {
+        std::array<char, 64> to{};
+        (void)!::readlink(kLink, to.data(), to.size());
+    };
+}
+
+// Again and again the same watch.
+Act watch() {
+    make_file();
+    const int queue = ::inotify_init1(IN_CLOEXEC);
+    return [queue] { ::inotify_add_watch(queue, kFile, IN_MODIFY); };
+}
+
+Act get_flags() {
+    return [] { ::fcntl(STDIN_FILENO, F_GETFL); };
+}
+
+int open_null() {
+    return ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+Act close_on_exec() {
+    return [fd = open_null()] { ::ioctl(fd, FIOCLEX); };
+}
+
+// The same as a 32-bit process asks for it, where there are such processes.
+Act close_on_exec_32() {
+    return [fd = open_null()] {
+#ifdef __x86_64__
+        long result = 54;  // ioctl
+        asm volatile("int $0x80"
+                     : "+a"(result)
+                     : "b"(fd), "c"(FIOCLEX), "d"(0)
+                     : "memory", "r8", "r9", "r10", "r11");
+#else
+        ::ioctl(fd, FIOCLEX);
+#endif
+    };
+}
+
 // struct posix_acl_xattr: version 2, then (tag, permissions, id) of owner, group and others.
 Act set_acl() {
     make_file();
@@ -169,6 +227,13 @@ std::span<const Operation> file_operations() {
         Operation{"truncate", 50, truncate_file},
         Operation{"set_remove_xattr", 50, set_remove_xattr},
         Operation{"set_acl", 50, set_acl},
+        Operation{"get_xattr", 50, get_xattr},
+        Operation{"list_xattr", 50, list_xattr},
+        Operation{"read_link", 50, read_link},
+        Operation{"watch", 50, watch},
+        Operation{"get_flags", 100, get_flags},
+        Operation{"close_on_exec", 100, close_on_exec},
+        Operation{"close_on_exec_32", 100, close_on_exec_32},
     };
     return kOperations;
 }

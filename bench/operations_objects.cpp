@@ -80,6 +80,11 @@ Act key_add() {
     };
 }
 
+// The session keyrings of both are the same: nothing changes.
+Act session_to_parent() {
+    return [] { ::syscall(SYS_keyctl, KEYCTL_SESSION_TO_PARENT); };
+}
+
 }  // namespace
 
 std::span<const Operation> object_operations() {
@@ -92,6 +97,7 @@ std::span<const Operation> object_operations() {
         Operation{"msg_make_remove", 30, msg_make_remove, Frees::kLater},
         Operation{"key_describe", 50, key_describe},
         Operation{"key_add", 20, key_add, Frees::kLater},
+        Operation{"session_to_parent", 50, session_to_parent},
     };
     return kOperations;
 }

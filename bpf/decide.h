@@ -172,7 +172,10 @@ enum bh_capability {
 	BH_CAP_SYS_PACCT = 20,
 	BH_CAP_SYS_ADMIN = 21,
 	BH_CAP_SYS_BOOT = 22,
+	BH_CAP_SYS_NICE = 23,
+	BH_CAP_SYS_RESOURCE = 24,
 	BH_CAP_SYS_TIME = 25,
+	BH_CAP_SYS_TTY_CONFIG = 26,
 	BH_CAP_AUDIT_CONTROL = 30,
 	BH_CAP_MAC_OVERRIDE = 32,
 	BH_CAP_MAC_ADMIN = 33,
@@ -187,11 +190,13 @@ enum bh_capability {
 /*
  * Capabilities that reach beyond the environment when the initial user namespace is asked. BPF
  * is not here: what it opens is refused by a hook of its own. PERFMON is: from 6.15 it reads the
- * memory map and environment of any process, past ptrace_access_check.
+ * memory map and environment of any process, past ptrace_access_check. NICE is: no CPU limit holds
+ * a real-time task. RESOURCE is: it raises limits, and hides from the out-of-memory killer.
  */
 #define BH_CAPABILITIES_BEYOND                                                                     \
 	(1ULL << BH_CAP_SYS_MODULE | 1ULL << BH_CAP_SYS_RAWIO | 1ULL << BH_CAP_SYS_PACCT |         \
-	 1ULL << BH_CAP_SYS_BOOT | 1ULL << BH_CAP_SYS_TIME | 1ULL << BH_CAP_AUDIT_CONTROL |        \
+	 1ULL << BH_CAP_SYS_BOOT | 1ULL << BH_CAP_SYS_NICE | 1ULL << BH_CAP_SYS_RESOURCE |         \
+	 1ULL << BH_CAP_SYS_TIME | 1ULL << BH_CAP_SYS_TTY_CONFIG | 1ULL << BH_CAP_AUDIT_CONTROL |  \
 	 1ULL << BH_CAP_MAC_OVERRIDE | 1ULL << BH_CAP_MAC_ADMIN | 1ULL << BH_CAP_SYSLOG |          \
 	 1ULL << BH_CAP_WAKE_ALARM | 1ULL << BH_CAP_BLOCK_SUSPEND | 1ULL << BH_CAP_AUDIT_READ |    \
 	 1ULL << BH_CAP_PERFMON | 1ULL << BH_CAP_CHECKPOINT_RESTORE)
@@ -240,6 +245,63 @@ BH_PURE int bh_anon_inode_class(const char *name, int uring_by_name)
 	if (uring_by_name && name[1] == 'i' && name[2] == 'o' && name[3] == '_')
 		return BH_CLASS_IO_URING;
 	return BH_ALLOWED;
+}
+
+enum bh_ioctl_numbers {
+	BH_KDSKBENT = 0x4b47,
+	BH_KDSKBSENT = 0x4b49,
+	BH_TIOCSTI = 0x5412,
+	BH_TIOCLINUX = 0x541c,
+	BH_FIOSETOWN = 0x8901,
+	BH_SIOCSPGRP = 0x8902,
+};
+
+/*
+ * Typing into a terminal, by its input or by the console's keys; and naming who gets a descriptor's
+ * signals by a number in memory, which can change after it was looked at.
+ */
+BH_PURE int bh_ioctl_class(__u32 cmd)
+{
+	switch (cmd) {
+	case BH_KDSKBENT:
+	case BH_KDSKBSENT:
+	case BH_TIOCSTI:
+	case BH_TIOCLINUX:
+		return BH_CLASS_DEVICES;
+	case BH_FIOSETOWN:
+	case BH_SIOCSPGRP:
+		return BH_CLASS_SIGNAL;
+	default:
+		return BH_ALLOWED;
+	}
+}
+
+enum bh_fcntl_numbers {
+	BH_F_SETOWN = 8,
+	BH_F_SETOWN_EX = 15,
+};
+
+/* True for requests that name who gets a descriptor's signals: any, SIGKILL included. */
+BH_PURE int bh_fcntl_names_owner(__u32 cmd)
+{
+	return cmd == BH_F_SETOWN || cmd == BH_F_SETOWN_EX;
+}
+
+/*
+ * Whether the signals may go to `owner`, as the caller counts processes: to nobody, to itself
+ * (`own`), to the group that it leads. F_SETOWN_EX has the number in memory, which can change.
+ */
+BH_PURE int bh_owner_is_own(__u32 cmd, __s32 owner, __s32 own)
+{
+	return cmd == BH_F_SETOWN && (owner == 0 || owner == own || owner == -own);
+}
+
+#define BH_KEYCTL_SESSION_TO_PARENT 18
+
+/* The key that stands for a question to /sbin/request-key, which runs as root on the host. */
+BH_PURE int bh_key_type_is_upcall(const char *type)
+{
+	return type[0] == '.' && type[1] == 'r' && type[2] == 'e' && type[3] == 'q';
 }
 
 /* True for the name of a directory below /proc that belongs to a process. */

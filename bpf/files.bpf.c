@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Files: opening, receiving and looking at a file is refused when its super block is not the
- * environment's, whatever led there: a leaked directory descriptor, a file handle, a mount that
+ * Files: opening, receiving, watching and looking at a file is refused when its super block is not
+ * the environment's, whatever led there: a leaked directory descriptor, a file handle, a mount that
  * slipped in. On own super blocks what reaches the kernel is refused: device nodes, writes to
  * /proc beyond the processes, and to cgroups.
  */
@@ -65,8 +65,7 @@ int BPF_PROG(bh_file_receive, struct file *file)
 		       : 0;
 }
 
-SEC("lsm/inode_getattr")
-int BPF_PROG(bh_getattr, const struct path *path)
+static __always_inline int bh_check_look(const struct path *path, __u16 hook)
 {
 	struct bh_subject subject;
 	int class_id;
@@ -82,5 +81,54 @@ int BPF_PROG(bh_getattr, const struct path *path)
 	class_id = bh_place_class(&subject, &access);
 	if (class_id < 0)
 		return 0;
-	return bh_refuse_file(&subject, &access, BH_HOOK_inode_getattr, class_id) ? -EPERM : 0;
+	return bh_refuse_file(&subject, &access, hook, class_id) ? -EPERM : 0;
+}
+
+SEC("lsm/inode_getattr")
+int BPF_PROG(bh_getattr, const struct path *path)
+{
+	return bh_check_look(path, BH_HOOK_inode_getattr);
+}
+
+/* inotify, fanotify and dnotify tell the names of what others do in a directory. */
+SEC("lsm/path_notify")
+int BPF_PROG(bh_notify, const struct path *path)
+{
+	return bh_check_look(path, BH_HOOK_path_notify);
+}
+
+/*
+ * Requests that type into a terminal, or name who gets a descriptor's signals. A terminal on the
+ * environment's own devpts is read by nobody outside; one that it inherited is.
+ */
+static __always_inline int bh_check_ioctl(struct file *file, unsigned int cmd, __u16 hook)
+{
+	int class_id = bh_ioctl_class(cmd);
+	struct bh_subject subject;
+
+	if (class_id < 0 || !bh_subject_current(&subject))
+		return 0;
+
+	struct bh_access access = {
+		.mnt = file->f_path.mnt,
+		.dentry = file->f_path.dentry,
+		.inode = file->f_inode,
+	};
+	if (class_id == BH_CLASS_DEVICES && subject.env &&
+	    bh_find_device(subject.env, access.dentry->d_sb->s_dev) != BH_DEVICE_ABSENT)
+		return 0;
+	return bh_refuse_file(&subject, &access, hook, class_id) ? -EPERM : 0;
+}
+
+SEC("lsm/file_ioctl")
+int BPF_PROG(bh_ioctl, struct file *file, unsigned int cmd)
+{
+	return bh_check_ioctl(file, cmd, BH_HOOK_file_ioctl);
+}
+
+/* 32-bit callers, also from a 64-bit process through int 0x80. */
+SEC("lsm/file_ioctl_compat")
+int BPF_PROG(bh_ioctl_compat, struct file *file, unsigned int cmd)
+{
+	return bh_check_ioctl(file, cmd, BH_HOOK_file_ioctl_compat);
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Identity: every task that a labelled task creates carries the same label from before it can
- * run; an executing task must still be in its environment's cgroup; the end of the first
- * process leaves its exit status behind.
+ * run, and is born in its creator's cgroup; an executing task must still be in its environment's
+ * cgroup; the end of the first process leaves its exit status behind.
  *
  * The label is set once from outside (through a pidfd) and nothing removes it: not a new user or
  * PID namespace, not a child cgroup, not a double fork.
@@ -12,15 +12,23 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* An environment whose record is gone, or storage that cannot be had: the task is not created. */
+#define CLONE_INTO_CGROUP 0x200000000UL
+
+/*
+ * An environment whose record is gone, or storage that cannot be had: the task is not created.
+ * Nor one born into another cgroup: what checks that there is no hook, and no file is opened.
+ */
 SEC("lsm/task_alloc")
-int BPF_PROG(bh_task_alloc, struct task_struct *task)
+int BPF_PROG(bh_task_alloc, struct task_struct *task, unsigned long flags)
 {
 	struct bh_subject subject;
 	struct bh_task *child;
 
 	if (!bh_subject_current(&subject))
 		return 0;
+	if (flags & CLONE_INTO_CGROUP &&
+	    bh_refuse_number(&subject, BH_HOOK_task_alloc, BH_CLASS_CGROUPS, flags))
+		return -EPERM;
 	child = bpf_task_storage_get(&bh_tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!child || !subject.env || !subject.state)
 		return -ENOMEM;

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * System V IPC: an object belongs to the environment whose task made it; one that no environment
- * made is the host's. An object that cannot be recorded is not made.
+ * made is the host's. An object that cannot be recorded is not made. POSIX queues are files of the
+ * IPC namespace's own file system.
  */
 #include "bpf/refuse.bpf.h"
+#include "bpf/decide.h"
 
 static __always_inline void bh_describe_ipc(struct bh_request *request, struct kern_ipc_perm *perm)
 {
@@ -123,4 +125,38 @@ SEC("lsm/msg_queue_msgctl")
 int BPF_PROG(bh_msgctl, struct kern_ipc_perm *perm)
 {
 	return bh_check_ipc(perm, BH_HOOK_msg_queue_msgctl);
+}
+
+/* mq_open() and mq_unlink() make and remove a queue beside the path hooks. */
+static __always_inline int bh_check_queue(struct inode *dir, struct dentry *dentry, __u16 hook)
+{
+	__u64 magic = dir->i_sb->s_magic;
+	__u32 dev = dir->i_sb->s_dev;
+	struct bh_subject subject;
+
+	if (magic != BH_MAGIC_MQUEUE || !bh_subject_current(&subject))
+		return 0;
+	if (subject.env && bh_find_device(subject.env, dev) != BH_DEVICE_ABSENT)
+		return 0;
+
+	struct bh_request request = {
+		.hook = hook,
+		.class_id = bh_file_system_class(magic),
+		.object_kind = BH_OBJECT_FILE,
+		.values = { dev, 0, 0, 1 },
+		.path = dentry,
+	};
+	return bh_decide(&subject, &request, -EPERM);
+}
+
+SEC("lsm/inode_create")
+int BPF_PROG(bh_mq_create, struct inode *dir, struct dentry *dentry)
+{
+	return bh_check_queue(dir, dentry, BH_HOOK_inode_create);
+}
+
+SEC("lsm/inode_unlink")
+int BPF_PROG(bh_mq_unlink, struct inode *dir, struct dentry *dentry)
+{
+	return bh_check_queue(dir, dentry, BH_HOOK_inode_unlink);
 }

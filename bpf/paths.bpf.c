@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Changing what lies on a super block that is not the environment's, through a directory that
- * leaked in: no name is made, moved or removed there, no attribute changed. New device nodes are
- * refused everywhere.
+ * leaked in: no name is made, moved or removed there, no attribute changed; nor are attributes and
+ * links read there. New device nodes are refused everywhere.
  *
  * The path hooks see the mount and are not called by overlayfs for its own layers; the inode hooks
  * are, so they let a stacked file system act.
@@ -121,7 +121,7 @@ int BPF_PROG(bh_chown, const struct path *path)
  * path hooks see is refused there. A stacked file system acts with credentials of its own, which
  * no system call that ends here can put on.
  */
-static __noinline int bh_check_attribute(struct dentry *dentry, __u16 hook)
+static __noinline int bh_check_attribute(struct dentry *dentry, __u16 hook, int write)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct bh_subject subject;
@@ -134,7 +134,7 @@ static __noinline int bh_check_attribute(struct dentry *dentry, __u16 hook)
 	if (subject.env)
 		flags = bh_adopted_device(subject.env, BPF_CORE_READ(sb, s_magic),
 					  bh_find_device(subject.env, BPF_CORE_READ(sb, s_dev)));
-	if (flags >= 0 && !(flags & BH_DEVICE_READ_ONLY))
+	if (flags >= 0 && !(write && flags & BH_DEVICE_READ_ONLY))
 		return 0;
 	if (subject.env && BPF_CORE_READ(sb, s_flags) & SB_NOUSER)
 		return 0;
@@ -144,7 +144,7 @@ static __noinline int bh_check_attribute(struct dentry *dentry, __u16 hook)
 		.class_id = bh_file_system_class(BPF_CORE_READ(sb, s_magic)),
 		.object_kind = BH_OBJECT_FILE,
 		.values = { BPF_CORE_READ(sb, s_dev), BPF_CORE_READ(dentry, d_inode, i_ino),
-			    BPF_CORE_READ(dentry, d_inode, i_mode), 1 },
+			    BPF_CORE_READ(dentry, d_inode, i_mode), write },
 		.path = dentry,
 	};
 	if (subject.env && bh_is_granted(subject.env, request.values[0], request.values[1]))
@@ -158,24 +158,42 @@ int bh_setattr(unsigned long long *ctx)
 	__u64 dentry = 0;
 
 	bpf_get_func_arg(ctx, bh_setattr_dentry, &dentry);
-	return bh_check_attribute((struct dentry *)dentry, BH_HOOK_inode_setattr);
+	return bh_check_attribute((struct dentry *)dentry, BH_HOOK_inode_setattr, 1);
 }
 
 SEC("lsm/inode_setxattr")
 int BPF_PROG(bh_setxattr, void *idmap, struct dentry *dentry)
 {
-	return bh_check_attribute(dentry, BH_HOOK_inode_setxattr);
+	return bh_check_attribute(dentry, BH_HOOK_inode_setxattr, 1);
 }
 
 SEC("lsm/inode_removexattr")
 int BPF_PROG(bh_rmxattr, void *idmap, struct dentry *dentry)
 {
-	return bh_check_attribute(dentry, BH_HOOK_inode_removexattr);
+	return bh_check_attribute(dentry, BH_HOOK_inode_removexattr, 1);
 }
 
 /* Before 6.2 ACLs came through inode_setxattr. */
 SEC("lsm/inode_set_acl")
 int BPF_PROG(bh_set_acl, void *idmap, struct dentry *dentry)
 {
-	return bh_check_attribute(dentry, BH_HOOK_inode_set_acl);
+	return bh_check_attribute(dentry, BH_HOOK_inode_set_acl, 1);
+}
+
+SEC("lsm/inode_getxattr")
+int BPF_PROG(bh_getxattr, struct dentry *dentry)
+{
+	return bh_check_attribute(dentry, BH_HOOK_inode_getxattr, 0);
+}
+
+SEC("lsm/inode_listxattr")
+int BPF_PROG(bh_listxattr, struct dentry *dentry)
+{
+	return bh_check_attribute(dentry, BH_HOOK_inode_listxattr, 0);
+}
+
+SEC("lsm/inode_readlink")
+int BPF_PROG(bh_readlink, struct dentry *dentry)
+{
+	return bh_check_attribute(dentry, BH_HOOK_inode_readlink, 0);
 }

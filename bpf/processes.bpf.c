@@ -10,6 +10,7 @@
  * pidfd_getfd and kcmp.
  */
 #include "bpf/refuse.bpf.h"
+#include "bpf/decide.h"
 #include "bpf/decide_privilege.h"
 #include "bpf/syscall.bpf.h"
 
@@ -56,6 +57,36 @@ int BPF_PROG(bh_task_kill, struct task_struct *target, struct kernel_siginfo *in
 	};
 
 	return bh_check_task(target, act);
+}
+
+/* The process's id as it counts itself: in its own PID namespace. */
+static __always_inline __s32 bh_own_pid(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pid *pid = BPF_CORE_READ(task, signal, pids[PIDTYPE_TGID]);
+	__u32 level = BPF_CORE_READ(pid, level);
+	struct upid id = {};
+
+	bpf_probe_read_kernel(&id, bpf_core_type_size(struct upid),
+			      (void *)pid + bpf_core_field_offset(struct pid, numbers) +
+				      level * bpf_core_type_size(struct upid));
+	return id.nr;
+}
+
+/*
+ * Who gets a descriptor's signals is sent any signal (F_SETSIG), and not through task_kill: when
+ * it is sent, the one who asked is not there any more.
+ */
+SEC("lsm/file_fcntl")
+int BPF_PROG(bh_fcntl, struct file *file, unsigned int cmd, unsigned long owner)
+{
+	struct bh_subject subject;
+
+	if (!bh_fcntl_names_owner(cmd) || !bh_subject_current(&subject))
+		return 0;
+	if (subject.env && bh_owner_is_own(cmd, (__s32)owner, bh_own_pid()))
+		return 0;
+	return bh_refuse_number(&subject, BH_HOOK_file_fcntl, BH_CLASS_SIGNAL, (__u32)owner);
 }
 
 /* Debugging is attaching. Reading what /proc shows of the own processes, as ps does, is not. */

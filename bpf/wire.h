@@ -160,7 +160,16 @@ enum bh_class {
 	X(socket_sendmsg)                                                                          \
 	X(socket_bind)                                                                             \
 	X(socket_listen)                                                                           \
-	X(cgroup_egress)
+	X(cgroup_egress)                                                                           \
+	X(path_notify)                                                                             \
+	X(inode_readlink)                                                                          \
+	X(inode_getxattr)                                                                          \
+	X(inode_listxattr)                                                                         \
+	X(inode_create)                                                                            \
+	X(inode_unlink)                                                                            \
+	X(file_ioctl)                                                                              \
+	X(file_ioctl_compat)                                                                       \
+	X(cred_alloc_blank)
 
 enum bh_hook {
 #define BH_HOOK_ENUM(name) BH_HOOK_##name,

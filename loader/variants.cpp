@@ -42,6 +42,10 @@ Status select_variants(const bulkhead_bpf& skeleton) {
     skeleton.rodata->bh_uring_by_name = !uring;
     // ACLs: by a hook of their own (6.2), before that as extended attributes.
     bpf_program__set_autoload(skeleton.progs.bh_set_acl, has_hook(kernel.get(), "inode_set_acl"));
+    // ioctl(2) of 32-bit callers: a hook of its own from 6.8 and in the stable kernels that took
+    // it, before that file_ioctl.
+    bpf_program__set_autoload(skeleton.progs.bh_ioctl_compat,
+                              has_hook(kernel.get(), "file_ioctl_compat"));
     // inode_setattr: (dentry, attr), with a leading mnt_idmap from 6.8.
     skeleton.rodata->bh_setattr_dentry = argument_count(kernel.get(), "inode_setattr") - 2;
     return fill_meter_constants(skeleton, *kernel);

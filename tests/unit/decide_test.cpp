@@ -90,7 +90,9 @@ TEST(Capabilities, OthersAreRefusedWhereTheyReachTheMachine) {
     EXPECT_EQ(bh_capability_class(BH_CAP_SYSLOG, 0), BH_CLASS_SYSLOG);
     EXPECT_EQ(bh_capability_class(BH_CAP_PERFMON, 0), BH_CLASS_PERF);
     EXPECT_EQ(bh_capability_class(BH_CAP_SYS_BOOT, 1), BH_ALLOWED) << "ends its own namespace";
-    for (const int ordinary : {0, 1, 6, 7, 12, 13, 18, 23})
+    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_NICE, 0), BH_CLASS_CAPABILITIES) << "real time";
+    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_RESOURCE, 0), BH_CLASS_CAPABILITIES);
+    for (const int ordinary : {0, 1, 6, 7, 12, 13, 18})
         EXPECT_EQ(bh_capability_class(ordinary, 0), BH_ALLOWED) << ordinary;
 }
 
@@ -104,6 +106,30 @@ TEST(AnonymousInodes, HandlesOnTheKernelAreToldByName) {
     for (const char* name :
          {"[eventfd]", "[eventpoll]", "[timerfd]", "inotify", "[signalfd]", "[pidfd]"})
         EXPECT_FALSE(bh_anon_inode_is_kernel_handle(name)) << name;
+}
+
+TEST(Ioctls, TypingAndSignalsHaveAClass) {
+    EXPECT_EQ(bh_ioctl_class(BH_TIOCSTI), BH_CLASS_DEVICES);
+    EXPECT_EQ(bh_ioctl_class(BH_KDSKBSENT), BH_CLASS_DEVICES);
+    EXPECT_EQ(bh_ioctl_class(BH_SIOCSPGRP), BH_CLASS_SIGNAL);
+    constexpr __u32 kTermiosOf = 0x5401;
+    EXPECT_EQ(bh_ioctl_class(kTermiosOf), BH_ALLOWED);
+}
+
+TEST(Descriptors, SignalOnlyTheirOwnProcess) {
+    constexpr __u32 kSetFlags = 4;
+    EXPECT_FALSE(bh_fcntl_names_owner(kSetFlags));
+    EXPECT_TRUE(bh_fcntl_names_owner(BH_F_SETOWN));
+    for (const int own : {0, 77, -77})
+        EXPECT_TRUE(bh_owner_is_own(BH_F_SETOWN, own, 77)) << own;
+    EXPECT_FALSE(bh_owner_is_own(BH_F_SETOWN, 78, 77));
+    EXPECT_FALSE(bh_owner_is_own(BH_F_SETOWN_EX, 77, 77)) << "a pointer, not a process";
+}
+
+TEST(Keys, OnlyTheQuestionToTheHostIsAnUpcall) {
+    EXPECT_TRUE(bh_key_type_is_upcall(".request_key_auth"));
+    for (const char* type : {"user", "keyring", "logon", ".dns", ""})
+        EXPECT_FALSE(bh_key_type_is_upcall(type)) << type;
 }
 
 TEST(Proc, OnlyADirectoryOfAProcessHasADigit) {
