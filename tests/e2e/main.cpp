@@ -1,8 +1,10 @@
 // The installed program as its users meet it. The first environment loads the programs and makes
 // what stays on a machine: the parent cgroup, the state folder, the mask of the host's secrets.
 #include <cstdio>
+#include <cstring>
 
 #include "tests/e2e/bulkhead.h"
+#include "tests/kernel/escape/technique.h"
 
 namespace {
 
@@ -23,6 +25,10 @@ public:
 
 int main(int argc, char** argv) {
     testing::InitGoogleTest(&argc, argv);
+    if (argc == 2 && std::strcmp(argv[1], "--list-techniques") == 0) {
+        std::fputs(bulkhead::tests::technique_rows().c_str(), stdout);
+        return 0;
+    }
     if (argc > 1) {
         std::fprintf(stderr, "e2e_tests: unknown argument %s\n", argv[1]);
         return 2;

@@ -1,7 +1,8 @@
 // The hooks themselves, without namespaces: two labelled processes in the guest's own namespaces,
 // so that a refusal can only come from the programs.
 //
-//   kernel_tests [--without PROGRAM] [--list-programs] [--cases-for PROGRAM] [gtest flags]
+//   kernel_tests [--without PROGRAM] [--list-programs] [--cases-for PROGRAM] [--list-techniques]
+//                [gtest flags]
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include <string>
 
 #include "loader/programs.h"
+#include "tests/kernel/escape/technique.h"
 #include "tests/kernel/proofs.h"
 
 namespace {
@@ -55,6 +57,9 @@ int main(int argc, char** argv) {
             return 0;
         } else if (std::strcmp(argv[i], "--cases-for") == 0 && i + 1 < argc) {
             print_cases(argv[i + 1]);
+            return 0;
+        } else if (std::strcmp(argv[i], "--list-techniques") == 0) {
+            std::fputs(bulkhead::tests::technique_rows().c_str(), stdout);
             return 0;
         } else {
             std::fprintf(stderr, "kernel_tests: unknown argument %s\n", argv[i]);

@@ -88,6 +88,7 @@ FENCE_TEST(RefusesWhatProcShowsOfOthers, "bh_ptrace") {
 FENCE_TEST(RefusesToResolveWhatOthersUse, "bh_ptrace") {
     BareEnvironment mine("mine");
     Actor target(nullptr);
+    mine.own("/proc");
     const std::string directory = "/proc/" + std::to_string(target.pid()) + "/";
     for (const char* link : {"root", "cwd", "exe", "fd/1", "ns/mnt"})
         expect_refused(mine, {BH_HOOK_ptrace_access_check, BH_CLASS_TRACE, EACCES}, [&] {
