@@ -1,8 +1,12 @@
 #include "runtime/explain.h"
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
+#include <cstring>
 #include <vector>
 
 #include "loader/refusals.h"
@@ -32,12 +36,48 @@ std::string describe_file(const bh_refusal& refusal) {
                        dev & 0xfffff, refusal.object[1]);
 }
 
+bool is_inet(const bh_refusal& refusal) {
+    return refusal.object[0] == AF_INET || refusal.object[0] == AF_INET6;
+}
+
+// The address in the text, 16 bytes with IPv4 mapped, and the port: 10.0.0.1:443, [fd00::1]:53.
+std::string endpoint(const bh_refusal& refusal) {
+    in6_addr address{};
+    std::memcpy(&address, refusal.text[0], sizeof address);
+    char text[INET6_ADDRSTRLEN]{};
+    if (!IN6_IS_ADDR_V4MAPPED(&address)) {
+        ::inet_ntop(AF_INET6, &address, text, sizeof text);
+        return fmt::format("[{}]:{}", text, refusal.object[3]);
+    }
+    ::inet_ntop(AF_INET, address.s6_addr + 12, text, sizeof text);
+    return fmt::format("{}:{}", text, refusal.object[3]);
+}
+
+std::string protocol(const bh_refusal& refusal) {
+    switch (refusal.object[2]) {
+        case IPPROTO_TCP:
+            return "tcp";
+        case IPPROTO_UDP:
+            return "udp";
+        case IPPROTO_ICMP:
+        case IPPROTO_ICMPV6:
+            return "icmp";
+        default:
+            return fmt::format("protocol {}", refusal.object[2]);
+    }
+}
+
 std::string describe_socket(const bh_refusal& refusal) {
+    if (refusal.class_id == BH_CLASS_LISTEN)
+        return fmt::format("{} port {}", protocol(refusal), refusal.object[3]);
+    if (refusal.class_id == BH_CLASS_EGRESS && is_inet(refusal))
+        return protocol(refusal) + " " + endpoint(refusal);
     std::string text = fmt::format("socket family {}, type {}, protocol {}", refusal.object[0],
                                    refusal.object[1], refusal.object[2]);
     if (refusal.object[3] != 0)
         text += fmt::format(", port {}", refusal.object[3]);
-    if (const std::string name = text_of(refusal); !name.empty())
+    // The text of these is an address.
+    if (const std::string name = text_of(refusal); !name.empty() && !is_inet(refusal))
         text += " " + name;
     return text;
 }
@@ -88,6 +128,8 @@ std::string describe_object(const bh_refusal& refusal) {
 }
 
 std::string error_name(const bh_refusal& refusal) {
+    if (refusal.error == 0)
+        return "dropped";
     const char* name = ::strerrorname_np(-refusal.error);
     return name != nullptr ? name : std::to_string(refusal.error);
 }

@@ -1,6 +1,9 @@
 #include "runtime/explain.h"
 
+#include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include <cerrno>
 #include <cstring>
@@ -36,6 +39,32 @@ TEST(Explain, ATaskNamesItsOwner) {
     refusal.object[2] = 3;
     refusal.object[3] = 9;
     EXPECT_EQ(describe_object(refusal), "pid 812 (sshd) of environment 3.9");
+}
+
+bh_refusal refusal_of_address(const char* address, __u64 port) {
+    bh_refusal refusal{};
+    refusal.object_kind = BH_OBJECT_SOCKET;
+    refusal.class_id = BH_CLASS_EGRESS;
+    refusal.object[0] = AF_INET6;
+    refusal.object[2] = IPPROTO_UDP;
+    refusal.object[3] = port;
+    EXPECT_EQ(::inet_pton(AF_INET6, address, refusal.text[0]), 1);
+    return refusal;
+}
+
+TEST(Explain, AddressesReadAsPeopleWriteThem) {
+    EXPECT_EQ(describe_object(refusal_of_address("2001:db8::1", 53)), "udp [2001:db8::1]:53");
+    EXPECT_EQ(describe_object(refusal_of_address("::ffff:10.0.0.1", 443)), "udp 10.0.0.1:443");
+}
+
+TEST(Explain, AServedPortNeedsNoAddress) {
+    bh_refusal refusal = refusal_of_address("::", 8080);
+    refusal.class_id = BH_CLASS_LISTEN;
+    EXPECT_EQ(describe_object(refusal), "udp port 8080");
+}
+
+TEST(Explain, WhatVanishedHasNoErrno) {
+    EXPECT_EQ(error_name(bh_refusal{}), "dropped");
 }
 
 TEST(Explain, ErrorsHaveTheirNames) {
