@@ -2,7 +2,6 @@
 // environment could not be fenced as promised.
 #include "runtime/doctor.h"
 
-#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <set>
@@ -34,22 +33,18 @@ void print_row(const runtime::Check& check) {
 // Many checks can share a remedy (no privilege, one missing kernel parameter): each is said once.
 class Remedies {
 public:
-    void print(const runtime::Diagnosis& diagnosis, runtime::Need need) {
-        for (const runtime::Check& check : diagnosis.checks)
-            if (!check.effective && check.need == need && said_.insert(check.remedy).second)
-                std::printf("  %s: %s\n", check.name.c_str(), check.remedy.c_str());
+    void print(const char* heading, const runtime::Diagnosis& diagnosis, runtime::Need need) {
+        for (const runtime::Check& check : diagnosis.checks) {
+            if (check.effective || check.need != need || !said_.insert(check.remedy).second)
+                continue;
+            std::printf("%s  %s: %s\n", heading, check.name.c_str(), check.remedy.c_str());
+            heading = "";
+        }
     }
 
 private:
     std::set<std::string> said_{""};
 };
-
-bool misses_optional(const runtime::Diagnosis& diagnosis) {
-    return std::any_of(diagnosis.checks.begin(), diagnosis.checks.end(),
-                       [](const runtime::Check& check) {
-                           return !check.effective && check.need == runtime::Need::kOptional;
-                       });
-}
 
 void print_table(const runtime::Diagnosis& diagnosis) {
     std::printf("kernel %s\n\n", diagnosis.kernel.c_str());
@@ -60,10 +55,8 @@ void print_table(const runtime::Diagnosis& diagnosis) {
                               ? "This machine can fence, limit and meter environments."
                               : "This machine CANNOT fence environments as promised:");
     Remedies remedies;
-    remedies.print(diagnosis, runtime::Need::kRequired);
-    if (misses_optional(diagnosis))
-        std::puts("Optional, and not effective:");
-    remedies.print(diagnosis, runtime::Need::kOptional);
+    remedies.print("", diagnosis, runtime::Need::kRequired);
+    remedies.print("Optional, and not effective:\n", diagnosis, runtime::Need::kOptional);
 }
 
 void print_json(const runtime::Diagnosis& diagnosis) {

@@ -7,7 +7,7 @@
 #   KERNELS: these only, instead of the whole matrix. ICOUNT: the guest's clock counts instructions.
 #
 #   add_without_suite(TARGET kernel_tests KERNEL 6.12)
-#     guest-without-6.12           one guest in which each BPF program is left out once
+#     guest-without-6.12           one guest in which each BPF program that belongs there is left out once
 #     without-6.12.bh_task_kill    a case noticed that
 #
 # The binary is asked for its cases after it is built; ctest reads that list when it starts.
@@ -17,10 +17,9 @@ list(TRANSFORM BULKHEAD_KERNELS REPLACE " .*" "")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/vm/kernels")
 
 function(_bulkhead_guest_include name)
-  configure_file("${PROJECT_SOURCE_DIR}/cmake/${name}.cmake.in"
-                 "${CMAKE_CURRENT_BINARY_DIR}/${target}-${name}.cmake" @ONLY)
-  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES
-                                         "${CMAKE_CURRENT_BINARY_DIR}/${target}-${name}.cmake")
+  set(tests "${CMAKE_CURRENT_BINARY_DIR}/${target}-${name}${ARGN}.cmake")
+  configure_file("${PROJECT_SOURCE_DIR}/cmake/${name}.cmake.in" "${tests}" @ONLY)
+  set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES "${tests}")
 endfunction()
 
 function(add_guest_suite)
@@ -55,13 +54,13 @@ function(add_without_suite)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "TARGET;KERNEL" "")
   set(target "${arg_TARGET}")
   set(kernel "${arg_KERNEL}")
-  set(lists "${CMAKE_CURRENT_BINARY_DIR}/${target}")
+  set(binary "${CMAKE_CURRENT_BINARY_DIR}/${target}")
+  set(list "${binary}-${kernel}.programs")
   add_custom_command(
     TARGET ${target}
     POST_BUILD
-    COMMAND "$<TARGET_FILE:${target}>" --list-programs > "${lists}.programs"
-    COMMENT "Programs of ${target}"
+    COMMAND "${binary}" --list-programs "${kernel}" > "${list}"
+    COMMENT "Programs of ${target} to leave out on ${kernel}"
     VERBATIM)
-  set(binary "${CMAKE_CURRENT_BINARY_DIR}/${target}")
-  _bulkhead_guest_include(WithoutSuite)
+  _bulkhead_guest_include("WithoutSuite" "-${kernel}")
 endfunction()

@@ -5,13 +5,6 @@
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
-namespace {
-
-Result<MappedArray<bh_meta>> map_meta() {
-    return map_pinned_array<bh_meta>("bh_meta", 1, MappedArray<bh_meta>::Access::kWrite);
-}
-
-}  // namespace
 
 Status announce_agent_port(__u32 port) {
     BULKHEAD_TRY_VALUE(meta, map_meta());

@@ -49,12 +49,11 @@ Environments::Environments(Records records, MapView<__u32, bh_state> states,
       tasks_(std::move(tasks)) {}
 
 Result<Environments> Environments::open() {
+    BULKHEAD_TRY_VALUE(meta, map_meta());
     BULKHEAD_TRY_VALUE(records, Records::open());
     auto states = open_pinned_map<__u32, bh_state>("bh_states");
     if (!states)
         return fail(std::move(states).error());
-    BULKHEAD_TRY_VALUE(
-        meta, map_pinned_array<bh_meta>("bh_meta", 1, MappedArray<bh_meta>::Access::kWrite));
     BULKHEAD_TRY(records.cover(meta[0].slot_bound));
     auto tasks = open_pinned_map<int, bh_task>("bh_tasks");
     if (!tasks)

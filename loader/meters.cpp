@@ -97,6 +97,7 @@ Meters::Meters(UniqueFd program, MappedArray<bh_environment> records, MappedArra
       usage_(std::move(usage)) {}
 
 Result<Meters> Meters::open() {
+    BULKHEAD_TRY(map_meta());
     BULKHEAD_TRY_VALUE(program, open_pinned(program_pin("bh_meter")));
     BULKHEAD_TRY_VALUE(
         records, map_pinned_array<bh_environment>("bh_envs", BH_MAX_ENVIRONMENTS,

@@ -7,6 +7,9 @@
 #include <sys/vfs.h>
 
 #include <cerrno>
+#include <cstddef>
+#include <cstring>
+#include <vector>
 
 namespace bulkhead::loader {
 namespace {
@@ -28,6 +31,13 @@ tl::unexpected<Error> fail_pin(std::string what) {
     if (error.code() != EACCES && error.code() != EPERM)
         return fail(std::move(error));
     return fail(std::move(error).advise("bulkhead works as root: try sudo bulkhead …"));
+}
+
+// EPROTO is how callers tell this from any other failure.
+Error another_wire(const std::string& kernel_side) {
+    return Error(EPROTO, "the programs in the kernel are " + kernel_side +
+                             ", this bulkhead has wire version " + std::to_string(BH_WIRE_VERSION))
+        .advise("stop the environments, then: bulkhead unload && bulkhead load");
 }
 
 }  // namespace
@@ -77,6 +87,35 @@ Result<UniqueFd> lock_pins() {
     return directory;
 }
 
+Status check_wire(int meta) {
+    bpf_map_info info{};
+    __u32 bytes = sizeof info;
+    if (bpf_obj_get_info_by_fd(meta, &info, &bytes) != 0)
+        return fail_errno("ask for the pinned bh_meta");
+    if (info.type != BPF_MAP_TYPE_ARRAY || info.key_size != sizeof(__u32) ||
+        info.value_size < sizeof(__u32))
+        return fail(another_wire("of a shape that no bulkhead had"));
+    // Whatever the version, the row begins with it; its size may be another.
+    std::vector<std::byte> row(info.value_size);
+    const __u32 zero = 0;
+    if (bpf_map_lookup_elem(meta, &zero, row.data()) != 0)
+        return fail_errno("read the pinned bh_meta");
+    __u32 version = 0;
+    std::memcpy(&version, row.data(), sizeof version);
+    if (version != BH_WIRE_VERSION)
+        return fail(another_wire("of wire version " + std::to_string(version)));
+    if (info.value_size != sizeof(bh_meta))
+        return fail(another_wire("of wire version " + std::to_string(version) +
+                                 " with another layout (of a build in between)"));
+    return {};
+}
+
+Result<MappedArray<bh_meta>> map_meta() {
+    BULKHEAD_TRY_VALUE(fd, open_pinned(map_pin("bh_meta")));
+    BULKHEAD_TRY(check_wire(fd.get()));
+    return MappedArray<bh_meta>::map(fd.get(), 1, MappedArray<bh_meta>::Access::kWrite, "bh_meta");
+}
+
 Result<LoadState> load_state() {
     auto fd = open_pinned(map_pin("bh_meta"));
     if (!fd) {
@@ -84,15 +123,7 @@ Result<LoadState> load_state() {
             return LoadState::kAbsent;
         return fail(std::move(fd).error());
     }
-    bh_meta meta{};
-    const __u32 zero = 0;
-    if (bpf_map_lookup_elem(fd->get(), &zero, &meta) != 0)
-        return fail_errno("read the pinned bh_meta");
-    if (meta.wire_version != BH_WIRE_VERSION)
-        return fail(Error(0, "the programs in the kernel have wire version " +
-                                 std::to_string(meta.wire_version) + ", this bulkhead has " +
-                                 std::to_string(BH_WIRE_VERSION))
-                        .advise("stop the environments, then: bulkhead unload && bulkhead load"));
+    BULKHEAD_TRY(check_wire(fd->get()));
     return LoadState::kLoaded;
 }
 

@@ -33,8 +33,11 @@ Status make_pin_directories();
 Result<UniqueFd> lock_pins();
 
 enum class LoadState { kAbsent, kLoaded };
-// Refuses pins of another wire version, naming the commands that replace them.
+// EPROTO for pins of another wire version or layout, naming the commands that replace them.
 Result<LoadState> load_state();
+
+// The same for an open bh_meta.
+Status check_wire(int meta);
 
 template <typename Value>
 Result<MappedArray<Value>> map_pinned_array(std::string_view name, std::size_t count,
@@ -48,5 +51,8 @@ Result<MapView<Key, Value>> open_pinned_map(std::string_view name) {
     BULKHEAD_TRY_VALUE(fd, open_pinned(map_pin(name)));
     return MapView<Key, Value>(std::move(fd), std::string(name));
 }
+
+// The row of bh_meta for reading and writing, after check_wire(). ENOENT when nothing is loaded.
+Result<MappedArray<bh_meta>> map_meta();
 
 }  // namespace bulkhead::loader

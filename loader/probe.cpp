@@ -4,7 +4,6 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -24,12 +23,20 @@ struct SkeletonDeleter {
 using Skeleton = std::unique_ptr<bulkhead_bpf, SkeletonDeleter>;
 using Link = std::unique_ptr<bpf_link, int (*)(bpf_link*)>;
 
-Result<Skeleton> open_skeleton() {
+// More than the log of any of the programs.
+constexpr std::size_t kLogBytes = 4 << 20;
+
+struct Opened {
+    Skeleton skeleton;
+    Variants variants;
+};
+
+Result<Opened> open_skeleton() {
     Skeleton skeleton(bulkhead_bpf__open());
     if (!skeleton)
         return fail_errno("open the kernel programs");
-    BULKHEAD_TRY(select_variants(*skeleton));
-    return skeleton;
+    BULKHEAD_TRY_VALUE(variants, select_variants(*skeleton));
+    return Opened{std::move(skeleton), std::move(variants)};
 }
 
 // The last line of a verifier log that says something: the summary lines that follow it do not.
@@ -92,7 +99,8 @@ ProgramProbe describe(const bpf_program* program) {
 
 // The object was refused as a whole: each program alone tells which of them it was.
 Status probe_alone(ProgramProbe& probe) {
-    BULKHEAD_TRY_VALUE(skeleton, open_skeleton());
+    BULKHEAD_TRY_VALUE(opened, open_skeleton());
+    const Skeleton& skeleton = opened.skeleton;
     bpf_program* chosen = nullptr;
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, skeleton->obj) {
@@ -101,9 +109,9 @@ Status probe_alone(ProgramProbe& probe) {
         if (is_chosen)
             chosen = program;
     }
-    std::array<char, 65536> log{};
+    // Written only when the load fails: one that succeeds with a longer log would be ENOSPC.
+    std::vector<char> log(kLogBytes);
     bpf_program__set_log_buf(chosen, log.data(), log.size());
-    bpf_program__set_log_level(chosen, 1);
     if (const int error = bulkhead_bpf__load(skeleton.get()); error != 0) {
         probe.error = -error;
         probe.detail = verdict(log.data());
@@ -111,6 +119,14 @@ Status probe_alone(ProgramProbe& probe) {
     }
     try_attach(chosen, probe);
     return {};
+}
+
+// It attaches, and would read nothing.
+void lack(ProgramProbe& probe, const Error& missing) {
+    probe.stage = ProbeStage::kLoad;
+    probe.error = missing.code();
+    probe.detail = missing.what();
+    probe.remedy = missing.remedy();
 }
 
 }  // namespace
@@ -125,7 +141,8 @@ Status probe_btf() {
 
 Result<std::vector<ProgramProbe>> probe_programs() {
     keep_libbpf_log();
-    BULKHEAD_TRY_VALUE(skeleton, open_skeleton());
+    BULKHEAD_TRY_VALUE(opened, open_skeleton());
+    const Skeleton& skeleton = opened.skeleton;
     const bool loaded = bulkhead_bpf__load(skeleton.get()) == 0;
     std::vector<ProgramProbe> probes;
     bpf_program* program = nullptr;
@@ -137,6 +154,8 @@ Result<std::vector<ProgramProbe>> probe_programs() {
             else
                 BULKHEAD_TRY(probe_alone(probe));
         }
+        if (program == skeleton->progs.bh_meter && probe.works() && !opened.variants.meters)
+            lack(probe, opened.variants.meters.error());
         probes.push_back(std::move(probe));
     }
     return probes;

@@ -24,7 +24,8 @@ struct ProgramProbe {
     std::string section;  // "lsm/task_kill"
     ProbeStage stage;     // how far it came
     int error = 0;        // errno when it did not come to kDone
-    std::string detail;   // the end of the verifier's log, if there is one
+    std::string detail;   // the end of the verifier's log, or what else is missing
+    std::string remedy;   // for what is missing, when the errno does not say it
 
     [[nodiscard]] bool works() const { return stage == ProbeStage::kDone; }
 };

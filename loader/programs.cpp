@@ -27,7 +27,8 @@ struct SkeletonDeleter {
 using Skeleton = std::unique_ptr<bulkhead_bpf, SkeletonDeleter>;
 
 Status choose_programs(const bulkhead_bpf& skeleton, const LoadOptions& options) {
-    BULKHEAD_TRY(select_variants(skeleton));
+    BULKHEAD_TRY_VALUE(variants, select_variants(skeleton));
+    BULKHEAD_TRY(variants.meters);
     for (const std::string& name : options.leave_out) {
         bpf_program* program = bpf_object__find_program_by_name(skeleton.obj, name.c_str());
         if (program == nullptr)

@@ -30,7 +30,7 @@ int argument_count(const btf* kernel, const std::string& hook) {
 
 }  // namespace
 
-Status select_variants(const bulkhead_bpf& skeleton) {
+Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
     std::unique_ptr<btf, void (*)(btf*)> kernel(btf__load_vmlinux_btf(), btf__free);
     if (!kernel)
         return fail(
@@ -48,7 +48,7 @@ Status select_variants(const bulkhead_bpf& skeleton) {
                               has_hook(kernel.get(), "file_ioctl_compat"));
     // inode_setattr: (dentry, attr), with a leading mnt_idmap from 6.8.
     skeleton.rodata->bh_setattr_dentry = argument_count(kernel.get(), "inode_setattr") - 2;
-    return fill_meter_constants(skeleton, *kernel);
+    return Variants{fill_meter_constants(skeleton, *kernel)};
 }
 
 }  // namespace bulkhead::loader

@@ -8,9 +8,15 @@ struct bulkhead_bpf;
 
 namespace bulkhead::loader {
 
+struct Variants {
+    // What the meter of memory by kind lacks on this kernel. An error to whoever loads; who only
+    // tries the programs goes on and tells.
+    Status meters;
+};
+
 // Turns off the programs whose hook this kernel does not have where another program covers the
 // same control, and fills in the skeleton's constants. A hook without a substitute stays on, so
 // that the load fails and names it.
-Status select_variants(const bulkhead_bpf& skeleton);
+Result<Variants> select_variants(const bulkhead_bpf& skeleton);
 
 }  // namespace bulkhead::loader

@@ -83,6 +83,13 @@ Status Cgroup::prepare_parent() {
     return enable_controllers(std::string(kEnvironmentsCgroup));
 }
 
+Result<Cgroup> Cgroup::open_parent() {
+    UniqueFd directory = open_directory(std::string(kEnvironmentsCgroup));
+    if (!directory)
+        return fail_errno("open the cgroup " + std::string(kEnvironmentsCgroup));
+    return Cgroup(std::move(directory));
+}
+
 Status Cgroup::remove_parent() {
     if (::rmdir(std::string(kEnvironmentsCgroup).c_str()) != 0 && errno != ENOENT)
         return fail_errno("remove the cgroup " + std::string(kEnvironmentsCgroup));

@@ -35,6 +35,9 @@ public:
     // kUnsupported: no unified hierarchy, or a controller is missing; the error says which.
     static Status prepare_parent();
 
+    // That parent itself. ENOENT: nothing was started since it was last removed.
+    static Result<Cgroup> open_parent();
+
     // Removes it again. EBUSY: environments are there.
     static Status remove_parent();
 

@@ -29,6 +29,8 @@ std::string story(const ProgramProbe& probe) {
 }
 
 std::string advice(const ProgramProbe& probe) {
+    if (!probe.remedy.empty())
+        return probe.remedy;
     switch (probe.error) {
         case EPERM:
             return ::geteuid() != 0 ? "run it as root: sudo bulkhead doctor"

@@ -94,6 +94,25 @@ Status signal_first_process(const loader::Environments& environments, bh_label l
     return {};
 }
 
+// Records of another wire version cannot be read; the cgroup tells whether anything is fenced.
+Status expect_all_ended() {
+    const auto parent = Cgroup::open_parent();
+    if (!parent && parent.error().code() == ENOENT)
+        return {};
+    if (!parent)
+        return fail(Error(parent.error()));
+    BULKHEAD_TRY_VALUE(populated, parent->populated());
+    if (populated)
+        return fail(Error(EBUSY,
+                          "environments of another wire version are still fenced by the "
+                          "programs")
+                        .advise("end them with the bulkhead that started them: bulkhead list, "
+                                "bulkhead destroy NAME"));
+    for (const std::string& name : stored_names())
+        BULKHEAD_TRY(Cgroup::remove(name));
+    return {};
+}
+
 }  // namespace
 
 const char* phase_name(Phase phase) {
@@ -114,6 +133,8 @@ Result<loader::UnloadOutcome> unload_programs() {
     if (auto environments = loader::Environments::open()) {
         sweep(*environments);
         sweep_unrecorded(*environments);
+    } else if (environments.error().code() == EPROTO) {
+        BULKHEAD_TRY(expect_all_ended());
     }
     BULKHEAD_TRY_VALUE(outcome, loader::unload());
     BULKHEAD_TRY(Cgroup::remove_parent());

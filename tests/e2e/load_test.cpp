@@ -2,6 +2,11 @@
 #include <bpf/bpf.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <vector>
+
 #include "bpf/wire.h"
 #include "loader/pins.h"
 #include "loader/unique_fd.h"
@@ -36,22 +41,78 @@ TEST(Load, UnloadIsRefusedWhileEnvironmentsLive) {
     EXPECT_EQ(bulkhead({"status", "living"}).exit_code, 0);
 }
 
-void write_version(__u32 version) {
-    const UniqueFd map(bpf_obj_get(loader::map_pin("bh_meta").c_str()));
-    ASSERT_TRUE(map);
-    bh_meta meta{};
-    const __u32 zero = 0;
-    ASSERT_EQ(bpf_map_lookup_elem(map.get(), &zero, &meta), 0);
-    meta.wire_version = version;
-    ASSERT_EQ(bpf_map_update_elem(map.get(), &zero, &meta, BPF_ANY), 0);
+// The pin of bh_meta replaced, as long as this lives, by a map whose row has `bytes` bytes and
+// begins with `version`: what a bulkhead of another version left in the kernel.
+class ForeignMeta {
+public:
+    ForeignMeta(__u32 version, __u32 bytes) {
+        EXPECT_EQ(::rename(pin_.c_str(), aside_.c_str()), 0);
+        const UniqueFd map(
+            bpf_map_create(BPF_MAP_TYPE_ARRAY, "bh_meta", sizeof(__u32), bytes, 1, nullptr));
+        std::vector<unsigned char> row(bytes, 0xff);
+        std::memcpy(row.data(), &version, sizeof version);
+        const __u32 zero = 0;
+        EXPECT_EQ(bpf_map_update_elem(map.get(), &zero, row.data(), BPF_ANY), 0);
+        EXPECT_EQ(bpf_obj_pin(map.get(), pin_.c_str()), 0);
+    }
+    ForeignMeta(const ForeignMeta&) = delete;
+    ForeignMeta& operator=(const ForeignMeta&) = delete;
+    ~ForeignMeta() {
+        ::unlink(pin_.c_str());
+        ::rename(aside_.c_str(), pin_.c_str());  // not there when everything was unloaded
+    }
+
+private:
+    std::string pin_ = loader::map_pin("bh_meta");
+    std::string aside_ = loader::map_pin("meta_aside");
+};
+
+void expect_foreign(const std::string& version) {
+    const std::vector<std::string> named = {version, "bulkhead unload"};
+    expect_refused(run({}, {"/bin/true"}), {125, named});
+    for (const Arguments& command : {Arguments{"load"},
+                                     {"list"},
+                                     {"usage"},
+                                     {"status", "x"},
+                                     {"why", "x"},
+                                     {"stop", "x"},
+                                     {"destroy", "x"},
+                                     {"set", "x", "--allow", "bpf"},
+                                     {"agent", "--listen", "127.0.0.1:19754"}})
+        expect_refused(bulkhead(command), {1, named});
+    expect_refused(bulkhead({"exec", "x", "--", "/bin/true"}), {125, named});
 }
 
 TEST(Load, AnotherWireVersionIsRefusedWithWhatReplacesIt) {
+    ASSERT_EQ(bulkhead({"load"}).exit_code, 0);
     const NothingLeft nothing_left;
-    write_version(BH_WIRE_VERSION + 1);
-    expect_refused(bulkhead({"load"}), {1, {"wire version", "bulkhead unload"}});
-    expect_refused(run({}, {"/bin/true"}), {125, {"wire version", "bulkhead unload"}});
-    write_version(BH_WIRE_VERSION);
+    for (const __u32 bytes : {4U, 16U, static_cast<__u32>(sizeof(bh_meta)), 4096U}) {
+        const ForeignMeta newer(BH_WIRE_VERSION + 1, bytes);
+        expect_foreign("wire version " + std::to_string(BH_WIRE_VERSION + 1));
+    }
+}
+
+TEST(Load, TheSameWireVersionWithAnotherLayoutIsRefused) {
+    ASSERT_EQ(bulkhead({"load"}).exit_code, 0);
+    const NothingLeft nothing_left;
+    const ForeignMeta other(BH_WIRE_VERSION, sizeof(bh_meta) + 8);
+    expect_foreign("another layout");
+}
+
+TEST(Load, ProgramsOfAnotherWireVersionAreUnloadedUnlessTheyFence) {
+    {
+        const Detached living("living", {"sleep", "600"});
+        const ForeignMeta newer(BH_WIRE_VERSION + 1, 512);
+        expect_refused(bulkhead({"unload"}),
+                       {1, {"another wire version", "bulkhead destroy NAME"}});
+    }
+    {
+        const ForeignMeta newer(BH_WIRE_VERSION + 1, 512);
+        const Outcome unloaded = bulkhead({"unload"});
+        EXPECT_EQ(unloaded.exit_code, 0) << unloaded.err;
+        EXPECT_NE(::access(std::string(loader::kPinRoot).c_str(), F_OK), 0);
+    }
+    EXPECT_EQ(bulkhead({"load"}).exit_code, 0);
 }
 
 }  // namespace

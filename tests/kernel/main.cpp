@@ -1,16 +1,21 @@
 // The hooks themselves, without namespaces: two labelled processes in the guest's own namespaces,
 // so that a refusal can only come from the programs.
 //
-//   kernel_tests [--without PROGRAM] [--list-programs] [--cases-for PROGRAM] [--list-techniques]
-//                [gtest flags]
+//   kernel_tests [--without PROGRAM] [gtest flags]
+//   kernel_tests --list-programs KERNEL   those that a guest of KERNEL shall try to leave out
+//   kernel_tests --leave-out-each DIR     those named in DIR/programs; the results go to DIR
+//   kernel_tests --list-techniques        rows of the table in docs/threat-model.md
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <string>
+#include <vector>
 
 #include "loader/programs.h"
 #include "tests/kernel/escape/technique.h"
+#include "tests/kernel/left_out.h"
 #include "tests/kernel/proofs.h"
 
 namespace {
@@ -35,12 +40,21 @@ private:
     bulkhead::loader::LoadOptions options_;
 };
 
-// As a gtest filter; an empty line when nothing proves the program.
-void print_cases(const std::string& program) {
-    std::string filter;
-    for (const std::string& test_case : bulkhead::tests::cases_for(program))
-        filter += (filter.empty() ? "" : ":") + test_case;
-    std::puts(filter.c_str());
+int list_programs(const std::string& kernel) {
+    for (const std::string& name : bulkhead::tests::programs_to_leave_out(kernel))
+        std::puts(name.c_str());
+    return 0;
+}
+
+int leave_out_each(const std::string& directory) {
+    std::ifstream list(directory + "/programs");
+    std::vector<std::string> programs;
+    for (std::string name; std::getline(list, name);)
+        programs.push_back(name);
+    const auto done = bulkhead::tests::leave_out_each(programs, directory);
+    if (!done)
+        std::fprintf(stderr, "kernel_tests: %s\n", done.error().message().c_str());
+    return done ? 0 : 1;
 }
 
 }  // namespace
@@ -51,16 +65,13 @@ int main(int argc, char** argv) {
     for (int i = 1; i < argc; ++i) {
         if (std::strcmp(argv[i], "--without") == 0 && i + 1 < argc) {
             options.leave_out.emplace_back(argv[++i]);
-        } else if (std::strcmp(argv[i], "--list-programs") == 0) {
-            for (const std::string& name : bulkhead::tests::proved_programs())
-                std::puts(name.c_str());
-            return 0;
-        } else if (std::strcmp(argv[i], "--cases-for") == 0 && i + 1 < argc) {
-            print_cases(argv[i + 1]);
-            return 0;
         } else if (std::strcmp(argv[i], "--list-techniques") == 0) {
             std::fputs(bulkhead::tests::technique_rows().c_str(), stdout);
             return 0;
+        } else if (std::strcmp(argv[i], "--list-programs") == 0 && i + 1 < argc) {
+            return list_programs(argv[i + 1]);
+        } else if (std::strcmp(argv[i], "--leave-out-each") == 0 && i + 1 < argc) {
+            return leave_out_each(argv[i + 1]);
         } else {
             std::fprintf(stderr, "kernel_tests: unknown argument %s\n", argv[i]);
             return 2;

@@ -18,8 +18,12 @@ public:
 // The cases that prove `program`; empty when there is none.
 std::vector<std::string> cases_for(const std::string& program);
 
-// Programs that have a proof and are loaded on every kernel of the matrix.
-std::vector<std::string> proved_programs();
+// The kernel of the matrix on which most programs are left out.
+inline constexpr const char* kProvingKernel = "6.12";
+
+// Programs that a guest of `kernel` shall try to leave out: on kProvingKernel all that it loads, on
+// others only those that kProvingKernel does not have. With a proof or without.
+std::vector<std::string> programs_to_leave_out(const std::string& kernel);
 
 }  // namespace bulkhead::tests
 

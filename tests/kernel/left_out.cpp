@@ -1,0 +1,204 @@
+#include "tests/kernel/left_out.h"
+
+#include <bpf/bpf.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <map>
+
+#include "loader/pins.h"
+#include "loader/programs.h"
+#include "runtime/cgroup.h"
+#include "tests/kernel/proofs.h"
+
+namespace bulkhead::tests {
+namespace {
+
+constexpr unsigned kSecondsForCases = 120;
+constexpr unsigned kMillisecondsToDetach = 10'000;
+
+// Links whose last reference is a pin are detached by a worker of the kernel, some time after the
+// pin is gone. Held by descriptors alone, they are detached when close() returns.
+class Attached {
+public:
+    static Result<Attached> load() {
+        BULKHEAD_TRY_VALUE(outcome, loader::load());
+        if (outcome != loader::LoadOutcome::kLoaded)
+            return fail(Error(EBUSY, "programs of an earlier run are in the kernel")
+                            .advise("bulkhead unload"));
+        Attached attached;
+        BULKHEAD_TRY(attached.take_over_links());
+        return attached;
+    }
+
+    [[nodiscard]] bool has(const std::string& program) const {
+        return links_.contains(program) ||
+               ::access(loader::program_pin(program).c_str(), F_OK) == 0;
+    }
+
+    Status take_out(const std::string& program) {
+        if (const auto link = links_.find(program); link != links_.end()) {
+            link->second.link.reset();
+            return {};
+        }
+        // Attached by whoever needs it, from its pin.
+        BULKHEAD_TRY_VALUE(held, loader::open_pinned(loader::program_pin(program)));
+        unpinned_ = std::move(held);
+        if (::unlink(loader::program_pin(program).c_str()) != 0)
+            return fail_errno("unpin " + program);
+        return {};
+    }
+
+    Status put_back(const std::string& program) {
+        if (const auto link = links_.find(program); link != links_.end())
+            return link->second.attach(program);
+        if (bpf_obj_pin(unpinned_.get(), loader::program_pin(program).c_str()) != 0)
+            return fail_errno("pin " + program);
+        unpinned_.reset();
+        return {};
+    }
+
+private:
+    struct Program {
+        UniqueFd program;
+        UniqueFd link;
+
+        // EBUSY or EEXIST: the kernel is still detaching it.
+        Status attach(const std::string& name) {
+            for (unsigned waited = 0; !link; ++waited) {
+                link = UniqueFd(bpf_raw_tracepoint_open(nullptr, program.get()));
+                if (!link &&
+                    ((errno != EBUSY && errno != EEXIST) || waited > kMillisecondsToDetach))
+                    return fail_errno("attach " + name);
+                if (!link)
+                    ::usleep(1000);
+            }
+            return {};
+        }
+    };
+
+    Status take_over_links() {
+        const std::filesystem::path pins = std::filesystem::path(loader::kPinRoot) / "links";
+        for (const auto& pin : std::filesystem::directory_iterator(pins)) {
+            BULKHEAD_TRY_VALUE(link, loader::open_pinned(pin.path().string()));
+            bpf_link_info info{};
+            __u32 bytes = sizeof info;
+            if (bpf_obj_get_info_by_fd(link.get(), &info, &bytes) != 0)
+                return fail_errno("ask for the link " + pin.path().string());
+            UniqueFd program(bpf_prog_get_fd_by_id(info.prog_id));
+            if (!program)
+                return fail_errno("open the program of " + pin.path().string());
+            links_[pin.path().filename()].program = std::move(program);
+        }
+        for (auto& [name, program] : links_)
+            std::filesystem::remove(pins / name);
+        for (auto& [name, program] : links_)
+            BULKHEAD_TRY(program.attach(name));
+        return {};
+    }
+
+    std::map<std::string, Program> links_;
+    UniqueFd unpinned_;
+};
+
+std::string filter_of(const std::vector<std::string>& cases) {
+    std::string filter;
+    for (const std::string& test_case : cases)
+        filter += (filter.empty() ? "" : ":") + test_case;
+    return filter;
+}
+
+// Their exit status as a shell has it. What they left running ends with them.
+int run_cases(const std::string& filter, const std::string& result) {
+    std::fflush(nullptr);
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::setpgid(0, 0);
+        ::alarm(kSecondsForCases);
+        const int output =
+            ::open((result + ".output").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+        ::dup2(output, STDOUT_FILENO);
+        ::dup2(output, STDERR_FILENO);
+        testing::GTEST_FLAG(filter) = filter;
+        testing::GTEST_FLAG(color) = "no";
+        const int status = RUN_ALL_TESTS();
+        std::fflush(nullptr);
+        ::_exit(status);
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    ::kill(-pid, SIGKILL);
+    const int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    std::ofstream(result + ".status") << code << '\n';
+    return code;
+}
+
+// Objects that nobody took off the books while a program was out must not count against the next.
+Status forget_objects() {
+    const auto owners = loader::open_pinned_map<__u64, bh_label>("bh_objects");
+    if (!owners)
+        return fail(Error(owners.error()));
+    std::vector<__u64> objects;
+    BULKHEAD_TRY(owners->for_each_key([&](__u64 object) { objects.push_back(object); }));
+    for (const __u64 object : objects)
+        if (auto erased = owners->erase(object); !erased)
+            return fail(std::move(erased).error());
+    return {};
+}
+
+// What a case expected to be refused to make.
+void remove_cgroups() {
+    std::error_code ended;
+    for (const auto& child :
+         std::filesystem::directory_iterator(runtime::kEnvironmentsCgroup, ended))
+        if (child.is_directory(ended))
+            (void)runtime::Cgroup::remove(child.path().filename().string());
+}
+
+// In case anything else was left behind.
+Status load_anew(Attached& attached) {
+    attached = Attached();
+    std::filesystem::remove_all(std::filesystem::path(loader::kPinRoot));
+    BULKHEAD_TRY_VALUE(loaded, Attached::load());
+    attached = std::move(loaded);
+    return {};
+}
+
+Status leave_out(const std::string& program, Attached& attached, const std::string& directory) {
+    const std::string filter = filter_of(cases_for(program));
+    const std::string result = directory + "/" + program;
+    if (filter.empty() || !attached.has(program))
+        return {};
+    if (run_cases(filter, result + ".with") != 0) {
+        std::printf("loading everything anew for %s\n", program.c_str());
+        BULKHEAD_TRY(load_anew(attached));
+        run_cases(filter, result + ".with");
+    }
+    BULKHEAD_TRY(attached.take_out(program));
+    const int status = run_cases(filter, result + ".without");
+    std::printf("without %s: exit status %d\n", program.c_str(), status);
+    std::fflush(stdout);
+    BULKHEAD_TRY(attached.put_back(program));
+    remove_cgroups();
+    return forget_objects();
+}
+
+}  // namespace
+
+Status leave_out_each(const std::vector<std::string>& programs, const std::string& directory) {
+    BULKHEAD_TRY_VALUE(attached, Attached::load());
+    for (const std::string& program : programs)
+        BULKHEAD_TRY(leave_out(program, attached, directory));
+    attached = Attached();
+    std::filesystem::remove_all(std::filesystem::path(loader::kPinRoot));
+    return {};
+}
+
+}  // namespace bulkhead::tests

@@ -1,0 +1,17 @@
+// Each program left out once: what proves that a case notices it. One load for all of them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "loader/result.h"
+
+namespace bulkhead::tests {
+
+// For each program: runs the cases that prove it with all programs attached, then with that one
+// taken out, each time in a process of their own. Leaves in `directory` what they said
+// (PROGRAM.with.output, PROGRAM.without.output) and their exit status (….status, as a shell has
+// it). A program without a case, or that this kernel does not have, leaves nothing.
+Status leave_out_each(const std::vector<std::string>& programs, const std::string& directory);
+
+}  // namespace bulkhead::tests
