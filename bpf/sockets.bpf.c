@@ -93,15 +93,23 @@ static __always_inline int bh_check_peer(struct bh_subject *subject, struct sock
 	return bh_decide(subject, &request, -EPERM);
 }
 
+/*
+ * `accepted` is the end that accept() will return: it belongs to who listens, whoever connects.
+ * Without memory for the label it is the host's.
+ */
 SEC("lsm/unix_stream_connect")
-int BPF_PROG(bh_unix_connect, struct sock *sock, struct sock *other)
+int BPF_PROG(bh_unix_connect, struct sock *sock, struct sock *other, struct sock *accepted)
 {
 	struct bh_subject subject;
+	struct bh_label *owner = NULL;
 
+	if (other->sk_bpf_storage)
+		owner = bpf_sk_storage_get(&bh_socks, other, NULL, 0);
+	if (owner)
+		bpf_sk_storage_get(&bh_socks, accepted, owner, BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (!bh_subject_current(&subject))
 		return 0;
-	return bh_check_peer(&subject, other, bpf_sk_storage_get(&bh_socks, other, NULL, 0),
-			     BH_HOOK_unix_stream_connect);
+	return bh_check_peer(&subject, other, owner, BH_HOOK_unix_stream_connect);
 }
 
 SEC("lsm/unix_may_send")

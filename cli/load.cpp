@@ -1,5 +1,6 @@
 // bulkhead load: the kernel programs and maps into the kernel, pinned. A second one is a no-op.
 #include <cstdio>
+#include <memory>
 
 #include "cli/commands.h"
 #include "loader/programs.h"
@@ -8,10 +9,15 @@ namespace bulkhead::cli {
 namespace {
 
 Action declare(CLI::App& app) {
-    (void)app;
-    return [](const Payload&) -> Result<int> {
+    auto json = std::make_shared<bool>(false);
+    app.add_flag("--json", *json, "print JSON");
+    return [json](const Payload&) -> Result<int> {
         BULKHEAD_TRY_VALUE(outcome, loader::load());
-        std::puts(outcome == loader::LoadOutcome::kLoaded ? "loaded" : "loaded already");
+        const bool changed = outcome == loader::LoadOutcome::kLoaded;
+        if (*json)
+            std::printf("{\"loaded\": true, \"changed\": %s}\n", changed ? "true" : "false");
+        else
+            std::puts(changed ? "loaded" : "loaded already");
         return 0;
     };
 }

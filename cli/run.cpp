@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 #include <optional>
 
@@ -170,7 +171,9 @@ Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& opt
     BULKHEAD_TRY_VALUE(control, runtime::load_policy(options.policy));
     spec.control = control;
     spec.policy_name = options.policy;
-    spec.receipt_path = options.receipt;
+    // Whoever writes it at the end may be another command, in another directory.
+    if (!options.receipt.empty())
+        spec.receipt_path = std::filesystem::absolute(options.receipt);
     return spec;
 }
 

@@ -1,5 +1,6 @@
 // bulkhead unload: takes the programs and maps out; refused while environments live.
 #include <cstdio>
+#include <memory>
 
 #include "cli/commands.h"
 #include "runtime/life.h"
@@ -8,10 +9,15 @@ namespace bulkhead::cli {
 namespace {
 
 Action declare(CLI::App& app) {
-    (void)app;
-    return [](const Payload&) -> Result<int> {
+    auto json = std::make_shared<bool>(false);
+    app.add_flag("--json", *json, "print JSON");
+    return [json](const Payload&) -> Result<int> {
         BULKHEAD_TRY_VALUE(outcome, runtime::unload_programs());
-        std::puts(outcome == loader::UnloadOutcome::kUnloaded ? "unloaded" : "nothing is loaded");
+        const bool changed = outcome == loader::UnloadOutcome::kUnloaded;
+        if (*json)
+            std::printf("{\"loaded\": false, \"changed\": %s}\n", changed ? "true" : "false");
+        else
+            std::puts(changed ? "unloaded" : "nothing is loaded");
         return 0;
     };
 }

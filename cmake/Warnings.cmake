@@ -5,7 +5,8 @@ add_compile_options(
 
 set(BULKHEAD_SANITIZE "" CACHE STRING "sanitizers for the whole build, such as address,undefined")
 if(BULKHEAD_SANITIZE)
-  add_compile_options(-fsanitize=${BULKHEAD_SANITIZE} -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=${BULKHEAD_SANITIZE} -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${BULKHEAD_SANITIZE})
 endif()
 

@@ -3,6 +3,8 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -11,6 +13,7 @@
 #include "bulkhead_bpf.skel.h"
 
 #include "loader/libbpf_log.h"
+#include "loader/pins.h"
 #include "loader/unique_fd.h"
 #include "loader/variants.h"
 
@@ -75,18 +78,21 @@ bool attaches_by_itself(const bpf_program* program) {
            type == BPF_PROG_TYPE_KPROBE;
 }
 
-void try_attach(const bpf_program* program, ProgramProbe& probe) {
+// The link keeps the program on its hook; empty for what does not attach by itself.
+Link try_attach(const bpf_program* program, ProgramProbe& probe) {
+    Link link(nullptr, bpf_link__destroy);
     probe.stage = ProbeStage::kAttach;
     if (attaches_by_itself(program)) {
         const bool iterates = bpf_program__expected_attach_type(program) == BPF_TRACE_ITER;
-        const Link link = iterates ? attach_iterator(program)
-                                   : Link(bpf_program__attach(program), bpf_link__destroy);
+        link = iterates ? attach_iterator(program)
+                        : Link(bpf_program__attach(program), bpf_link__destroy);
         if (!link) {
             probe.error = errno;
-            return;
+            return link;
         }
     }
     probe.stage = ProbeStage::kDone;
+    return link;
 }
 
 ProgramProbe describe(const bpf_program* program) {
@@ -98,7 +104,7 @@ ProgramProbe describe(const bpf_program* program) {
 }
 
 // The object was refused as a whole: each program alone tells which of them it was.
-Status probe_alone(ProgramProbe& probe) {
+Result<Link> probe_alone(ProgramProbe& probe) {
     BULKHEAD_TRY_VALUE(opened, open_skeleton());
     const Skeleton& skeleton = opened.skeleton;
     bpf_program* chosen = nullptr;
@@ -115,10 +121,20 @@ Status probe_alone(ProgramProbe& probe) {
     if (const int error = bulkhead_bpf__load(skeleton.get()); error != 0) {
         probe.error = -error;
         probe.detail = verdict(log.data());
-        return {};
+        return Link(nullptr, bpf_link__destroy);
     }
-    try_attach(chosen, probe);
-    return {};
+    return try_attach(chosen, probe);
+}
+
+Result<UniqueFd> program_of(int link) {
+    bpf_link_info info{};
+    __u32 bytes = sizeof info;
+    if (bpf_obj_get_info_by_fd(link, &info, &bytes) != 0)
+        return fail_errno("ask for a link");
+    UniqueFd program(bpf_prog_get_fd_by_id(info.prog_id));
+    if (!program)
+        return fail_errno("open the program of a link");
+    return program;
 }
 
 // It attaches, and would read nothing.
@@ -127,6 +143,43 @@ void lack(ProgramProbe& probe, const Error& missing) {
     probe.error = missing.code();
     probe.detail = missing.what();
     probe.remedy = missing.remedy();
+}
+
+// The programs are loaded for good: this one works as long as its pin is there and names it.
+void probe_pinned(ProgramProbe& probe) {
+    const auto link = open_pinned(link_pin(probe.name));
+    const auto program = link ? program_of(link->get()) : open_pinned(program_pin(probe.name));
+    bpf_prog_info info{};
+    __u32 bytes = sizeof info;
+    if (program && bpf_obj_get_info_by_fd(program->get(), &info, &bytes) == 0 &&
+        probe.name == info.name) {
+        probe.stage = ProbeStage::kDone;
+        return;
+    }
+    probe.stage = ProbeStage::kAttach;
+    probe.error = ENOENT;
+    probe.detail = "it was loaded, and somebody took it out";
+    probe.remedy = "stop the environments, then: bulkhead unload && bulkhead load";
+}
+
+// Taking a program off its hook waits for a grace period of RCU tasks: a tenth of a second for
+// each, and much more on a busy machine. A child that nobody waits for does that.
+void drop_behind(std::vector<Link> links) {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+        return;
+    UniqueFd read(ends[0]);
+    UniqueFd write(ends[1]);
+    if (::fork() == 0) {
+        // Whoever reads our output waits for its end, not for this.
+        for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+            ::close(stream);
+        write.reset();
+        char end = 0;
+        (void)!::read(read.get(), &end, 1);  // until the links are the child's alone
+        ::_exit(0);
+    }
+    links.clear();
 }
 
 }  // namespace
@@ -143,21 +196,29 @@ Result<std::vector<ProgramProbe>> probe_programs() {
     keep_libbpf_log();
     BULKHEAD_TRY_VALUE(opened, open_skeleton());
     const Skeleton& skeleton = opened.skeleton;
-    const bool loaded = bulkhead_bpf__load(skeleton.get()) == 0;
+    const auto state = load_state();
+    const bool pinned = state && *state == LoadState::kLoaded;
+    const bool loaded = !pinned && bulkhead_bpf__load(skeleton.get()) == 0;
     std::vector<ProgramProbe> probes;
+    std::vector<Link> links;
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, skeleton->obj) {
-        ProgramProbe probe = describe(program);
-        if (probe.stage != ProbeStage::kReplaced) {
-            if (loaded)
-                try_attach(program, probe);
-            else
-                BULKHEAD_TRY(probe_alone(probe));
+        ProgramProbe& probe = probes.emplace_back(describe(program));
+        if (probe.stage == ProbeStage::kReplaced)
+            continue;
+        if (pinned) {
+            probe_pinned(probe);
+        } else if (loaded) {
+            links.push_back(try_attach(program, probe));
+        } else {
+            BULKHEAD_TRY_VALUE(link, probe_alone(probe));
+            links.push_back(std::move(link));
         }
         if (program == skeleton->progs.bh_meter && probe.works() && !opened.variants.meters)
             lack(probe, opened.variants.meters.error());
-        probes.push_back(std::move(probe));
     }
+    if (!links.empty())
+        drop_behind(std::move(links));
     return probes;
 }
 

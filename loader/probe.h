@@ -16,7 +16,7 @@ enum class ProbeStage {
     kReplaced,  // left out: this kernel does not have its hook, another program covers it
     kLoad,
     kAttach,
-    kDone,  // loaded, attached and dropped again
+    kDone,  // loaded and attached
 };
 
 struct ProgramProbe {
@@ -31,8 +31,10 @@ struct ProgramProbe {
 };
 
 // Loads every program, attaches it and drops it; nothing is pinned. The programs see no labelled
-// task meanwhile, as their maps are their own, so they refuse nothing. Fails only when the
-// programs cannot be opened or this kernel has no BTF.
+// task meanwhile, as their maps are their own, so they refuse nothing. The dropping may go on for
+// some seconds after the return. Where the programs are loaded for good, those are looked at: each
+// must still hang on its hook. Fails only when the programs cannot be opened or this kernel has no
+// BTF.
 Result<std::vector<ProgramProbe>> probe_programs();
 
 }  // namespace bulkhead::loader

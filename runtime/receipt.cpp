@@ -1,11 +1,13 @@
 #include "runtime/receipt.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 
 #include <nlohmann/json.hpp>
 
@@ -16,6 +18,8 @@ namespace bulkhead::runtime {
 namespace {
 
 using nlohmann::json;
+
+constexpr const char* kUnfinished = ".new";
 
 json exit_json(const std::optional<int>& status) {
     if (!status)
@@ -43,6 +47,7 @@ Status write_all(int fd, std::string_view text, const std::string& path) {
 }
 
 Status replace_file(const std::string& temporary, const std::string& path, std::string_view text) {
+    ::unlink(temporary.c_str());  // of somebody who was killed here
     const UniqueFd fd(
         ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644));
     if (!fd)
@@ -74,8 +79,25 @@ json to_json(const Receipt& receipt) {
     return all;
 }
 
+Status check_receipt_path(const std::string& path) {
+    if (path.empty())
+        return {};
+    const std::filesystem::path file(path);
+    struct stat info {};
+    if (!file.is_absolute() || !file.has_filename() ||
+        (::stat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)))
+        return fail_usage("--receipt " + path + " does not name a file");
+    const std::string trial = path + kUnfinished;
+    const UniqueFd fd(::open(trial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644));
+    if (!fd)
+        return fail(Error::from_errno("--receipt " + path + ": create " + trial)
+                        .advise("name a file in a directory that exists and can be written"));
+    ::unlink(trial.c_str());
+    return {};
+}
+
 Status write_receipt(const Receipt& receipt, const std::string& path) {
-    const std::string temporary = path + ".new-" + std::to_string(::getpid());
+    const std::string temporary = path + kUnfinished;
     if (auto done = replace_file(temporary, path, to_json(receipt).dump(2) + "\n"); !done) {
         ::unlink(temporary.c_str());
         return fail(std::move(done).error());

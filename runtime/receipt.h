@@ -25,7 +25,11 @@ Result<Receipt> final_receipt(int cgroup_fd);
 
 nlohmann::json to_json(const Receipt& receipt);
 
-// Writes it as JSON; complete or not at all. A relative path is below the working directory.
+// What of a receipt's path can go wrong is asked before anything is started: at the end it would
+// stand in the way of the environment's removal. An empty path is no receipt.
+Status check_receipt_path(const std::string& path);
+
+// Writes it as JSON; complete or not at all, by way of PATH.new.
 Status write_receipt(const Receipt& receipt, const std::string& path);
 
 }  // namespace bulkhead::runtime

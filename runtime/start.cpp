@@ -19,6 +19,7 @@
 #include "loader/programs.h"
 #include "runtime/clock.h"
 #include "runtime/payload.h"
+#include "runtime/receipt.h"
 #include "runtime/remains.h"
 #include "runtime/root.h"
 
@@ -48,6 +49,7 @@ public:
 
     Status prepare() {
         BULKHEAD_TRY(validate(spec_));
+        BULKHEAD_TRY(check_receipt_path(spec_.receipt_path));
         BULKHEAD_TRY_VALUE(environments, open_or_load());
         environments_.emplace(std::move(environments));
         return Cgroup::prepare_parent();

@@ -146,6 +146,33 @@ TEST(BadInput, PolicyThatIsNotThere) {
     expect_refused(run({"--policy", "nosuchprofile"}, kTrue), {125, {"nosuchprofile"}});
 }
 
+TEST(BadInput, ReceiptThatCannotBeWritten) {
+    const NothingLeft nothing_left;
+    expect_refused(run({"--receipt", "/no/such/directory/receipt"}, kTrue),
+                   {125, {"--receipt", "/no/such/directory/receipt", "No such file or directory"}});
+    expect_refused(run({"--receipt", "/proc/receipt"}, kTrue),
+                   {125, {"--receipt", "/proc/receipt"}});
+    expect_refused(run({"--receipt", "/etc"}, kTrue), {125, {"--receipt", "/etc"}});
+}
+
+TEST(BadInput, MountsThatAreNonsense) {
+    const NothingLeft nothing_left;
+    for (const char* mount : {"/etc", "/etc:", ":/etc", "/etc:relative", "/etc:/mnt:rx"})
+        expect_refused(run({"--mount", mount}, kTrue), {125, {"--mount"}});
+    expect_refused(run({"--tmpfs", "relative"}, kTrue), {125, {"--tmpfs", "relative"}});
+    expect_refused(run({"--swap", "lots"}, kTrue), {125, {"lots"}});
+    expect_refused(run({"--network", "bridge"}, kTrue), {125, {"--network", "bridge"}});
+}
+
+TEST(BadInput, SettingWhatIsNotThere) {
+    const Detached living("living", {"sleep", "600"});
+    const NothingLeft nothing_left;
+    expect_refused(bulkhead({"set", "living", "--allow", "everything"}), {2, {"everything"}});
+    expect_refused(bulkhead({"set", "living", "--mode", "lax"}), {2, {"lax"}});
+    expect_refused(bulkhead({"set", "ghost", "--allow", "bpf"}),
+                   {1, {"no environment is named ghost"}});
+}
+
 TEST(BadInput, UnknownOptionAndCommand) {
     const NothingLeft nothing_left;
     expect_refused(run({"--no-such-option"}, kTrue), {125, {"--no-such-option", "--help"}});

@@ -1,7 +1,10 @@
 // doctor on a machine that can: it says so, proves it by trying, and leaves nothing behind.
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "bpf/wire.h"
+#include "loader/pins.h"
 #include "tests/e2e/bulkhead.h"
 
 namespace bulkhead::tests {
@@ -32,6 +35,27 @@ TEST(Doctor, SaysTheSameAsJson) {
         EXPECT_EQ(check.at("effective").get<bool>(), check.at("remedy").get<std::string>().empty())
             << check;
     }
+}
+
+TEST(Doctor, TriesThePrograms) {
+    ASSERT_EQ(bulkhead({"unload"}).exit_code, 0);
+    const Outcome outcome = bulkhead({"doctor"});
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.out;
+    EXPECT_NE(outcome.out.find("attached task_kill"), std::string::npos) << outcome.out;
+    EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
+}
+
+TEST(Doctor, FindsALoadedProgramThatSomebodyTookOut) {
+    ASSERT_EQ(bulkhead({"load"}).exit_code, 0);
+    ASSERT_EQ(::unlink(loader::link_pin("bh_task_kill").c_str()), 0);
+    const Outcome outcome = bulkhead({"doctor"});
+    EXPECT_EQ(outcome.exit_code, 3);
+    EXPECT_NE(outcome.out.find("attach lsm/task_kill: No such file or directory (it was loaded"),
+              std::string::npos)
+        << outcome.out;
+    EXPECT_NE(outcome.out.find("bulkhead unload && bulkhead load"), std::string::npos);
+    EXPECT_EQ(bulkhead({"unload"}).exit_code, 0);
+    EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
 }
 
 }  // namespace

@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <fstream>
+
 #include "tests/e2e/bulkhead.h"
 
 namespace bulkhead::tests {
@@ -75,6 +77,37 @@ TEST(Killed, RunInTheMiddleOfAStart) {
         })) << "killed after "
             << delay_ms << " ms";
     }
+}
+
+// The payload ends at once when it is asked to; from then on `run` collects, writes and clears
+// away.
+TEST(Killed, RunInTheMiddleOfAnEnd) {
+    const NothingLeft nothing_left;
+    const std::string receipt = "/tmp/bulkhead-killed-receipt";
+    int whole = 0;
+    for (int delay_ms = 0; delay_ms <= 120; delay_ms += delay_ms < 40 ? 4 : 20) {
+        ::unlink(receipt.c_str());
+        Arguments arguments = run_arguments("ending", {"/bin/sleep", "600"});
+        arguments.insert(arguments.begin() + 1, {"--receipt", receipt});
+        Running minder(arguments);
+        ASSERT_TRUE(eventually([] { return runs("ending"); }, 30));
+        ::kill(bulkhead_json({"status", "ending"}).at("pid").get<pid_t>(), SIGKILL);
+        ::usleep(static_cast<useconds_t>(delay_ms) * 1000);
+        minder.kill();
+        EXPECT_TRUE(eventually([] {
+            return bulkhead_json({"list"}).dump().find("\"ending\"") == std::string::npos;
+        })) << "killed "
+            << delay_ms << " ms after the end";
+        std::ifstream written(receipt);
+        if (!written)
+            continue;
+        ++whole;
+        EXPECT_FALSE(nlohmann::json::parse(written, nullptr, false).is_discarded())
+            << "half a receipt, killed " << delay_ms << " ms after the end";
+    }
+    EXPECT_NE(::access((receipt + ".new").c_str(), F_OK), 0) << "half a receipt is left";
+    EXPECT_GT(whole, 0) << "it was never killed after the receipt: the delays are too short";
+    ::unlink(receipt.c_str());
 }
 
 TEST(Killed, TheAgentIsMissedByNobody) {

@@ -34,6 +34,14 @@ TEST(Load, UnloadTakesEverythingOut) {
     EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
 }
 
+TEST(Load, BothTellTheirOutcomeAsJson) {
+    EXPECT_EQ(bulkhead_json({"load"}), (nlohmann::json{{"loaded", true}, {"changed", false}}));
+    EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", true}}));
+    EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", false}}));
+    EXPECT_EQ(bulkhead_json({"load"}), (nlohmann::json{{"loaded", true}, {"changed", true}}));
+    EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
+}
+
 TEST(Load, UnloadIsRefusedWhileEnvironmentsLive) {
     const NothingLeft nothing_left;
     const Detached living("living", {"sleep", "600"});
@@ -77,8 +85,7 @@ void expect_foreign(const std::string& version) {
                                      {"why", "x"},
                                      {"stop", "x"},
                                      {"destroy", "x"},
-                                     {"set", "x", "--allow", "bpf"},
-                                     {"agent", "--listen", "127.0.0.1:19754"}})
+                                     {"set", "x", "--allow", "bpf"}})
         expect_refused(bulkhead(command), {1, named});
     expect_refused(bulkhead({"exec", "x", "--", "/bin/true"}), {125, named});
 }

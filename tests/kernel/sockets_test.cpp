@@ -3,6 +3,7 @@
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -45,7 +46,7 @@ int bound(int type, const Address& address) {
     const int fd = ::socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
     if (fd < 0 || ::bind(fd, address.get(), address.bytes) != 0)
         return -1;
-    if (type == SOCK_STREAM && ::listen(fd, 16) != 0)
+    if (type != SOCK_DGRAM && ::listen(fd, 16) != 0)
         return -1;
     return fd;
 }
@@ -89,6 +90,69 @@ FENCE_TEST(AllowsUnixSocketsOfItsOwn, "bh_sock_label") {
                                     connect_to(SOCK_DGRAM, datagrams);
                          }),
               0);
+}
+
+// The label of the socket that `listener` accepts next; serial 0: it is the host's.
+bh_label label_of_accepted(int listener) {
+    const UniqueFd accepted(::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC));
+    const auto labels = loader::open_pinned_map<int, bh_label>("bh_socks");
+    EXPECT_TRUE(accepted);
+    EXPECT_TRUE(labels.has_value());
+    const auto label = labels->find(accepted.get());
+    EXPECT_TRUE(label.has_value()) << label.error().message();
+    return label && *label ? **label : bh_label{};
+}
+
+// A descriptor of `owner`, as a debugger on the host has it.
+UniqueFd borrow(const Actor& owner, int descriptor) {
+    const UniqueFd process(static_cast<int>(::syscall(SYS_pidfd_open, owner.pid(), 0)));
+    return UniqueFd(static_cast<int>(::syscall(SYS_pidfd_getfd, process.get(), descriptor, 0)));
+}
+
+FENCE_TEST(OwnsTheSocketsThatItAccepts, "bh_unix_connect") {
+    const int descriptor = 100;
+    BareEnvironment mine("mine");
+    for (const int type : {SOCK_STREAM, SOCK_SEQPACKET}) {
+        const Address address = abstract_address("bulkhead-accepts");
+        const Actor server(&mine, [&] { ::dup2(bound(type, address), descriptor); });
+        const UniqueFd listener = borrow(server, descriptor);
+        ASSERT_TRUE(listener);
+        EXPECT_EQ(Actor::run(&mine, [&] { return connect_to(type, address); }), 0);
+        EXPECT_EQ(label_of_accepted(listener.get()).serial, mine.label().serial);
+        EXPECT_EQ(Actor::run(nullptr, [&] { return connect_to(type, address); }), 0);
+        EXPECT_EQ(label_of_accepted(listener.get()).serial, mine.label().serial)
+            << "whoever connects";
+    }
+    const Address address = abstract_address("bulkhead-host-accepts");
+    const UniqueFd listener(bound(SOCK_STREAM, address));
+    EXPECT_EQ(connect_to(SOCK_STREAM, address), 0);
+    EXPECT_EQ(label_of_accepted(listener.get()).serial, 0U);
+}
+
+// Two processes of one environment talk over what one of them accepted, both ways.
+TEST(Fence, AllowsTalkingOverAcceptedSockets) {
+    BareEnvironment mine("mine");
+    EXPECT_EQ(Actor::run(&mine,
+                         [] {
+                             int errors = 0;
+                             for (const int type : {SOCK_STREAM, SOCK_SEQPACKET}) {
+                                 const Address address = abstract_address("bulkhead-talks");
+                                 const UniqueFd listener(bound(type, address));
+                                 const UniqueFd client(::socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+                                 errors |=
+                                     outcome(::connect(client.get(), address.get(), address.bytes));
+                                 const UniqueFd server(
+                                     ::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+                                 char byte = 'x';
+                                 errors |= outcome(::send(client.get(), &byte, 1, 0)) |
+                                           outcome(::recv(server.get(), &byte, 1, 0)) |
+                                           outcome(::send(server.get(), &byte, 1, 0)) |
+                                           outcome(::recv(client.get(), &byte, 1, 0));
+                             }
+                             return errors;
+                         }),
+              0);
+    EXPECT_EQ(mine.state().refusal_count, 0U);
 }
 
 FENCE_TEST(RefusesDatagramsToTheHost, "bh_unix_send") {
