@@ -5,7 +5,7 @@
 
 #include "cli/commands.h"
 #include "cli/outcome.h"
-#include "runtime/policy.h"
+#include "runtime/policy/policy.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -17,7 +17,7 @@ struct Options {
 };
 
 Result<int> adopt(Options& options) {
-    BULKHEAD_TRY_VALUE(control, runtime::load_policy(options.policy));
+    BULKHEAD_TRY_VALUE(control, policy::load_control(options.policy));
     options.spec.control = control;
     options.spec.policy_name = options.policy;
     BULKHEAD_TRY_VALUE(name, runtime::adopt(options.spec));

@@ -15,6 +15,7 @@ extern const Command kStatus;
 extern const Command kStop;
 extern const Command kDestroy;
 extern const Command kSet;
+extern const Command kPolicy;
 extern const Command kWhy;
 extern const Command kDoctor;
 extern const Command kLoad;

@@ -9,7 +9,7 @@
 #include "cli/commands.h"
 #include "cli/process_options.h"
 #include "runtime/foreground.h"
-#include "runtime/policy.h"
+#include "runtime/policy/policy.h"
 #include "runtime/spec.h"
 #include "runtime/supervise.h"
 
@@ -168,7 +168,7 @@ Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& opt
     spec.afterlife = afterlife_of(options);
     spec.strictness =
         options.best_effort ? runtime::Strictness::kBestEffort : runtime::Strictness::kStrict;
-    BULKHEAD_TRY_VALUE(control, runtime::load_policy(options.policy));
+    BULKHEAD_TRY_VALUE(control, policy::load_control(options.policy));
     spec.control = control;
     spec.policy_name = options.policy;
     // Whoever writes it at the end may be another command, in another directory.

@@ -4,7 +4,7 @@
 #include "cli/commands.h"
 #include "cli/outcome.h"
 #include "runtime/life.h"
-#include "runtime/policy.h"
+#include "runtime/policy/classes.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -19,15 +19,15 @@ struct Options {
 
 Result<std::uint64_t> changed_control(const Options& options, std::uint64_t control) {
     for (const std::string& name : options.allow) {
-        BULKHEAD_TRY_VALUE(class_id, runtime::parse_class(name));
+        BULKHEAD_TRY_VALUE(class_id, policy::parse_class(name));
         control = loader::allowing(control, class_id);
     }
     for (const std::string& name : options.refuse) {
-        BULKHEAD_TRY_VALUE(class_id, runtime::parse_class(name));
+        BULKHEAD_TRY_VALUE(class_id, policy::parse_class(name));
         control = loader::refusing(control, class_id);
     }
     if (!options.mode.empty()) {
-        BULKHEAD_TRY_VALUE(mode, runtime::parse_mode(options.mode));
+        BULKHEAD_TRY_VALUE(mode, policy::parse_mode(options.mode));
         control = loader::with_mode(control, mode);
     }
     return control;

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "loader/refusals.h"
-#include "runtime/policy.h"
+#include "runtime/policy/classes.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -36,7 +36,7 @@ std::string joined(const std::vector<std::string>& words, const char* separator)
 nlohmann::json status_to_json(const runtime::EnvironmentStatus& status) {
     nlohmann::json json{{"name", status.name},
                         {"phase", runtime::phase_name(status.phase)},
-                        {"mode", runtime::mode_name(status.control)},
+                        {"mode", policy::mode_name(status.control)},
                         {"generation", BH_CONTROL_GENERATION(status.control)},
                         {"allowed_classes", allowed_classes(status.control)},
                         {"added_classes", added_classes(status.control)},
@@ -70,7 +70,7 @@ std::string status_to_text(const runtime::EnvironmentStatus& status) {
         text += fmt::format("problem:     {}\n", status.problem);
     const auto allowed = allowed_classes(status.control);
     text += fmt::format("mode:        {}, generation {}\nallowed:     {}\nrefused:     {}\n",
-                        runtime::mode_name(status.control), BH_CONTROL_GENERATION(status.control),
+                        policy::mode_name(status.control), BH_CONTROL_GENERATION(status.control),
                         allowed.empty() ? "no class" : joined(allowed, " "), status.refused);
     if (const auto added = added_classes(status.control); !added.empty())
         text += fmt::format("also for:    {}\n", joined(added, " "));

@@ -1,0 +1,160 @@
+// bulkhead policy: looks at policies, and publishes one on a running environment.
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdio>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+#include "runtime/policy/decide.h"
+#include "runtime/policy/diff.h"
+#include "runtime/policy/schema.h"
+#include "runtime/policy/show.h"
+
+namespace bulkhead::cli {
+namespace {
+
+struct Options {
+    std::vector<std::string> words;
+    bool schema = false;
+    bool json = false;
+};
+
+Status expect_words(const Options& options, std::size_t least, std::size_t most,
+                    const char* usage) {
+    const std::size_t given = options.words.size() - 1;
+    if (given < least || given > most)
+        return fail(Error(0, "that takes other arguments", Fault::kUsage)
+                        .advise(std::string("bulkhead policy ") + usage));
+    return {};
+}
+
+Result<int> check(const Options& options) {
+    BULKHEAD_TRY(expect_words(options, 1, SIZE_MAX, "check FILE…"));
+    std::string wrong;
+    for (std::size_t i = 1; i < options.words.size(); ++i) {
+        const auto loaded = policy::load(options.words[i]);
+        if (!loaded)
+            wrong += (wrong.empty() ? "" : "\n") + loaded.error().message();
+        else if (!options.json)
+            fmt::print("{}: {} rules\n", options.words[i], loaded->statements.size());
+    }
+    if (!wrong.empty())
+        return fail_usage("\n" + wrong);
+    return 0;
+}
+
+Result<int> show(const Options& options) {
+    if (options.schema) {
+        std::puts(policy::json_schema().c_str());
+        return 0;
+    }
+    BULKHEAD_TRY(expect_words(options, 1, 1, "show NAME|FILE|PROFILE, or show --schema"));
+    BULKHEAD_TRY_VALUE(loaded, policy::load(options.words[1]));
+    // A profile, or a file, that stands alone is its own best text.
+    if (loaded.sources.size() == 1)
+        std::fputs(loaded.sources.front().text.c_str(), stdout);
+    else
+        std::fputs(policy::effective_text(loaded).c_str(), stdout);
+    return 0;
+}
+
+nlohmann::json to_json(const std::vector<policy::Difference>& list) {
+    nlohmann::json array = nlohmann::json::array();
+    for (const policy::Difference& one : list)
+        array.push_back({{"act", one.act}, {"first", one.by_first}, {"second", one.by_second}});
+    return array;
+}
+
+void print(const std::string& title, const std::vector<policy::Difference>& list) {
+    if (!list.empty())
+        fmt::print("{}:\n", title);
+    for (const policy::Difference& one : list) {
+        fmt::print("  {}\n", one.act);
+        for (const std::string& rule : {one.by_first, one.by_second}) {
+            if (!rule.empty())
+                fmt::print("      {}\n", rule);
+        }
+    }
+}
+
+Result<int> diff(const Options& options) {
+    BULKHEAD_TRY(expect_words(options, 2, 2, "diff FILE|PROFILE FILE|PROFILE"));
+    const std::string &first_name = options.words[1], &second_name = options.words[2];
+    BULKHEAD_TRY_VALUE(first, policy::load(first_name));
+    BULKHEAD_TRY_VALUE(second, policy::load(second_name));
+    const policy::Differences found = policy::compare(first, second);
+    if (options.json) {
+        std::puts(nlohmann::json{{"first_only", to_json(found.first_only)},
+                                 {"second_only", to_json(found.second_only)},
+                                 {"modes", found.modes}}
+                      .dump(2)
+                      .c_str());
+        return 0;
+    }
+    for (const std::string& mode : found.modes)
+        fmt::print("{}\n", mode);
+    print(first_name + " allows, " + second_name + " refuses", found.first_only);
+    print(second_name + " allows, " + first_name + " refuses", found.second_only);
+    if (found.empty())
+        fmt::print("they decide the same\n");
+    return 0;
+}
+
+Result<int> explain(const Options& options) {
+    BULKHEAD_TRY(expect_words(options, 3, 3, "explain FILE|PROFILE ACT OBJECT"));
+    BULKHEAD_TRY_VALUE(loaded, policy::load(options.words[1]));
+    BULKHEAD_TRY_VALUE(decision, policy::decide_act(loaded, options.words[2], options.words[3]));
+    if (options.json)
+        std::puts(nlohmann::json{{"allowed", decision.allowed},
+                                 {"rule", loaded.describe_rule(decision.rule)},
+                                 {"rule_number", decision.rule}}
+                      .dump()
+                      .c_str());
+    else
+        fmt::print("{}\n", policy::describe(loaded, decision));
+    return 0;
+}
+
+struct Verb {
+    std::string_view name;
+    Result<int> (*act)(const Options& options);
+};
+
+constexpr std::array kVerbs = {Verb{"check", check}, Verb{"show", show}, Verb{"diff", diff},
+                               Verb{"explain", explain}};
+
+Result<int> act(const Options& options) {
+    const std::string& name = options.words.front();
+    std::vector<std::string_view> names;
+    for (const Verb& verb : kVerbs) {
+        if (verb.name == name)
+            return verb.act(options);
+        names.push_back(verb.name);
+    }
+    return fail_usage("there is no policy " + name + policy::did_you_mean(name, names));
+}
+
+Action declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("VERB", options->words, "what to do, and with what")->required();
+    app.add_flag("--schema", options->schema, "show: the JSON Schema of policies");
+    app.add_flag("--json", options->json, "print JSON");
+    app.footer(
+        "check FILE…           every mistake, with file, line and column\n"
+        "show FILE|PROFILE     what holds, and where each line comes from\n"
+        "diff A B              what one allows and the other refuses\n"
+        "explain A ACT OBJECT  who decides: open-read, open-write, open-append, exec PATH,\n"
+        "                      connect ADDRESS[:PORT][/PROTOCOL], listen [PROTOCOL/]PORT,\n"
+        "                      capability NAME, class NAME");
+    return [options](const Payload&) { return act(*options); };
+}
+
+}  // namespace
+
+const Command kPolicy = {"policy", "check, show, compare and explain policies", ExitCodes::kOwn,
+                         declare};
+
+}  // namespace bulkhead::cli

@@ -1,0 +1,282 @@
+#include "runtime/policy/address.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstring>
+#include <vector>
+
+#include "runtime/policy/mistakes.h"
+
+namespace bulkhead::policy {
+namespace {
+
+constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+constexpr std::uint32_t kMappedBits = 96;
+
+struct Protocol {
+    std::string_view name;
+    std::uint8_t number;
+    bool has_ports;
+};
+
+constexpr std::array kProtocols = {
+    Protocol{"tcp", IPPROTO_TCP, true},    Protocol{"udp", IPPROTO_UDP, true},
+    Protocol{"sctp", IPPROTO_SCTP, true},  Protocol{"udplite", IPPROTO_UDPLITE, true},
+    Protocol{"icmp", IPPROTO_ICMP, false}, Protocol{"icmpv6", IPPROTO_ICMPV6, false},
+};
+
+const Protocol* find_protocol(std::string_view name) {
+    const auto* found = std::find_if(kProtocols.begin(), kProtocols.end(),
+                                     [&](const Protocol& one) { return one.name == name; });
+    return found == kProtocols.end() ? nullptr : found;
+}
+
+std::string no_protocol(std::string_view name) {
+    std::vector<std::string_view> names;
+    std::string list;
+    for (const Protocol& one : kProtocols) {
+        names.push_back(one.name);
+        list += (list.empty() ? "" : ", ") + std::string(one.name);
+    }
+    return "no protocol is named \"" + std::string(name) + "\", only " + list +
+           did_you_mean(name, names);
+}
+
+template <typename Number>
+std::optional<Number> number(std::string_view text, Number most) {
+    Number value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error != std::errc() || end != text.data() + text.size() || value > most)
+        return std::nullopt;
+    return value;
+}
+
+// "443", "80-90".
+std::string parse_ports(std::string_view text, Ports& ports) {
+    const std::size_t dash = text.find('-');
+    const auto first = number<std::uint16_t>(text.substr(0, dash), 65535);
+    const auto last = dash == std::string_view::npos
+                          ? first
+                          : number<std::uint16_t>(text.substr(dash + 1), 65535);
+    if (!first || !last)
+        return "\"" + std::string(text) + "\" is no port and no range of ports: 443, 8000-8080";
+    if (*first > *last)
+        return "the range of ports " + std::string(text) + " goes backwards";
+    ports.first = *first;
+    ports.last = *last;
+    return "";
+}
+
+bool parse_ip(std::string_view text, Prefix& prefix) {
+    const std::string copy(text);
+    std::array<std::uint8_t, 16> bytes{};
+    if (::inet_pton(AF_INET, copy.c_str(), bytes.data()) == 1) {
+        std::copy(kMapped.begin(), kMapped.end(), prefix.address.begin());
+        std::copy_n(bytes.begin(), 4, prefix.address.begin() + kMapped.size());
+        prefix.bits = 128;
+        return true;
+    }
+    if (::inet_pton(AF_INET6, copy.c_str(), prefix.address.data()) != 1)
+        return false;
+    prefix.bits = 128;
+    return true;
+}
+
+void keep_bits(Prefix& prefix) {
+    for (std::uint32_t bit = prefix.bits; bit < 128; ++bit)
+        prefix.address[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> bit % 8));
+}
+
+// The parts of a target; views into its text.
+struct Parts {
+    std::string_view address, bits, ports, protocol;
+    bool has_bits = false, has_ports = false;
+};
+
+std::string_view take_until(std::string_view& rest, std::string_view marks) {
+    const std::size_t end = std::min(rest.find_first_of(marks), rest.size());
+    const std::string_view part = rest.substr(0, end);
+    rest.remove_prefix(end);
+    return part;
+}
+
+bool is_number(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
+}
+
+// A slash is a prefix's where a number follows the address, else a protocol's.
+std::string split(std::string_view text, Parts& parts) {
+    std::string_view rest = text;
+    if (rest.starts_with('[')) {
+        const std::size_t end = rest.find(']');
+        if (end == std::string_view::npos)
+            return "the ] of the address is missing";
+        parts.address = rest.substr(1, end - 1);
+        rest.remove_prefix(end + 1);
+    } else if (std::count(text.begin(), text.end(), ':') > 1) {
+        parts.address = take_until(rest, "/");
+    } else {
+        parts.address = take_until(rest, "/:");
+    }
+    if (rest.starts_with('/')) {
+        std::string_view ahead = rest.substr(1);
+        const std::string_view word = take_until(ahead, "/:");
+        if (is_number(word)) {
+            parts.bits = word;
+            parts.has_bits = true;
+            rest = ahead;
+        }
+    }
+    if (rest.starts_with(':')) {
+        rest.remove_prefix(1);
+        parts.ports = take_until(rest, "/");
+        parts.has_ports = true;
+    }
+    if (rest.starts_with('/')) {
+        parts.protocol = rest.substr(1);
+        rest = {};
+        if (parts.protocol.empty())
+            return "a protocol is missing after the last /";
+    }
+    return rest.empty() ? "" : "\"" + std::string(rest) + "\" is too much";
+}
+
+std::string parse_prefix(const Parts& parts, Prefix& prefix) {
+    if (!parse_ip(parts.address, prefix)) {
+        const bool wants_brackets = std::count(parts.address.begin(), parts.address.end(), ':') > 7;
+        return "\"" + std::string(parts.address) + "\" is no address" +
+               (wants_brackets ? ": an IPv6 address stands in brackets where ports follow"
+                               : ": write an IPv4 or IPv6 address; names of hosts and of "
+                                 "environments are not looked up");
+    }
+    if (!parts.has_bits)
+        return "";
+    const bool ipv4 = parts.address.find(':') == std::string_view::npos;
+    const auto bits = number<std::uint32_t>(parts.bits, ipv4 ? 32 : 128);
+    if (!bits)
+        return "a prefix has at most " + std::string(ipv4 ? "32" : "128") + " bits";
+    const Prefix whole = prefix;
+    prefix.bits = *bits + (ipv4 ? kMappedBits : 0);
+    keep_bits(prefix);
+    if (prefix.address != whole.address)
+        return std::string(parts.address) + "/" + std::string(parts.bits) +
+               " has bits behind its prefix; did you mean \"" + to_text(prefix) + "\"?";
+    return "";
+}
+
+}  // namespace
+
+bool Prefix::is_ipv4() const {
+    return bits >= kMappedBits && std::equal(kMapped.begin(), kMapped.end(), address.begin());
+}
+
+bool Prefix::covers(const Prefix& other) const {
+    if (other.bits < bits)
+        return false;
+    Prefix cut = other;
+    cut.bits = bits;
+    keep_bits(cut);
+    return cut.address == address;
+}
+
+bool Ports::covers(const Ports& other) const {
+    return first <= other.first && other.last <= last &&
+           (protocol == 0 || protocol == other.protocol);
+}
+
+bool Ports::overlaps(const Ports& other) const {
+    return first <= other.last && other.first <= last &&
+           (protocol == 0 || other.protocol == 0 || protocol == other.protocol);
+}
+
+Parsed<Target> parse_target(std::string_view text) {
+    Parts parts;
+    Target target;
+    std::string wrong = split(text, parts);
+    if (wrong.empty())
+        wrong = parse_prefix(parts, target.prefix);
+    if (wrong.empty() && parts.has_ports)
+        wrong = parse_ports(parts.ports, target.ports);
+    if (wrong.empty() && !parts.protocol.empty()) {
+        const Protocol* protocol = find_protocol(parts.protocol);
+        if (protocol == nullptr)
+            wrong = no_protocol(parts.protocol);
+        else if (parts.has_ports && !protocol->has_ports)
+            wrong = std::string(protocol->name) + " has no ports";
+        else
+            target.ports.protocol = protocol->number;
+    }
+    if (!wrong.empty())
+        return {std::nullopt, std::move(wrong)};
+    return {target, ""};
+}
+
+Parsed<Ports> parse_listen(std::string_view text) {
+    Ports ports;
+    const std::size_t slash = text.find('/');
+    std::string_view range = text;
+    if (slash != std::string_view::npos) {
+        const std::string_view name = text.substr(0, slash);
+        range = text.substr(slash + 1);
+        const Protocol* protocol = find_protocol(name);
+        if (protocol == nullptr && find_protocol(range) != nullptr)
+            return {std::nullopt, "the protocol comes first; did you mean \"" + std::string(range) +
+                                      "/" + std::string(name) + "\"?"};
+        if (protocol == nullptr)
+            return {std::nullopt, no_protocol(name)};
+        if (!protocol->has_ports)
+            return {std::nullopt, std::string(name) + " has no ports"};
+        ports.protocol = protocol->number;
+    }
+    std::string wrong = parse_ports(range, ports);
+    if (!wrong.empty())
+        return {std::nullopt, std::move(wrong)};
+    return {ports, ""};
+}
+
+std::string to_text(const Prefix& prefix) {
+    char text[INET6_ADDRSTRLEN] = {};
+    const bool ipv4 = prefix.is_ipv4();
+    ::inet_ntop(ipv4 ? AF_INET : AF_INET6, prefix.address.data() + (ipv4 ? kMapped.size() : 0),
+                text, sizeof text);
+    if (prefix.bits == 128)
+        return text;
+    return std::string(text) + "/" + std::to_string(prefix.bits - (ipv4 ? kMappedBits : 0));
+}
+
+namespace {
+
+std::string range_text(const Ports& ports) {
+    if (ports.first == ports.last)
+        return std::to_string(ports.first);
+    return std::to_string(ports.first) + "-" + std::to_string(ports.last);
+}
+
+std::string protocol_text(std::uint8_t number) {
+    for (const Protocol& one : kProtocols) {
+        if (one.number == number)
+            return std::string(one.name);
+    }
+    return std::to_string(number);
+}
+
+bool all_ports(const Ports& ports) {
+    return ports.first == 0 && ports.last == 65535;
+}
+
+}  // namespace
+
+std::string ports_suffix(const Ports& ports) {
+    return (all_ports(ports) ? "" : ":" + range_text(ports)) +
+           (ports.protocol == 0 ? "" : "/" + protocol_text(ports.protocol));
+}
+
+std::string listen_text(const Ports& ports) {
+    const std::string range = all_ports(ports) ? "any port" : range_text(ports);
+    return ports.protocol == 0 ? range : protocol_text(ports.protocol) + "/" + range;
+}
+
+}  // namespace bulkhead::policy

@@ -1,0 +1,48 @@
+#include "runtime/policy/classes.h"
+
+#include "loader/refusals.h"
+#include "runtime/policy/mistakes.h"
+
+namespace bulkhead::policy {
+
+std::optional<bh_class> find_class(std::string_view name) {
+    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id) {
+        if (name == loader::class_name(class_id))
+            return static_cast<bh_class>(class_id);
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string_view> class_names() {
+    std::vector<std::string_view> names;
+    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id)
+        names.emplace_back(loader::class_name(class_id));
+    return names;
+}
+
+Result<bh_class> parse_class(std::string_view name) {
+    if (const auto class_id = find_class(name))
+        return *class_id;
+    const auto names = class_names();
+    std::string known;
+    for (const std::string_view one : names)
+        known += std::string(known.empty() ? "" : ", ") + std::string(one);
+    return fail(Error(0,
+                      "no class is named \"" + std::string(name) + "\"" + did_you_mean(name, names),
+                      Fault::kUsage)
+                    .advise("classes are " + known));
+}
+
+Result<bh_mode> parse_mode(std::string_view name) {
+    if (name == "enforce")
+        return BH_MODE_ENFORCE;
+    if (name == "audit")
+        return BH_MODE_AUDIT;
+    return fail_usage("\"" + std::string(name) + "\" is no mode: enforce or audit");
+}
+
+const char* mode_name(std::uint64_t control) {
+    return BH_CONTROL_MODE(control) == BH_MODE_AUDIT ? "audit" : "enforce";
+}
+
+}  // namespace bulkhead::policy

@@ -1,0 +1,49 @@
+// The parts of compiling a policy; each reads the statements of its section.
+#pragma once
+
+#include <array>
+
+#include "runtime/policy/policy.h"
+
+namespace bulkhead::policy {
+
+// A policy on its way: its statements in order of number, and what is wrong.
+struct Compilation {
+    Policy policy;
+    Mistakes mistakes;
+
+    void mistake(std::uint32_t number, std::string what) {
+        mistakes.add(policy.statements[number - 1].place, std::move(what));
+    }
+    // The number of the last statement of this key in this form; 0: there is none.
+    [[nodiscard]] std::uint32_t last(Key key, Form form = Form::kValue) const;
+    // The entries of the last list of this key, by number.
+    [[nodiscard]] std::vector<std::uint32_t> entries_of_last(Key key) const;
+    // The entries of all lists of this key, by number.
+    [[nodiscard]] std::vector<std::uint32_t> entries(Key key) const;
+
+    [[nodiscard]] const Statement& statement(std::uint32_t number) const {
+        return policy.statements[number - 1];
+    }
+    [[nodiscard]] std::uint32_t source_of(std::uint32_t number) const {
+        return number == 0 ? 0 : statement(number).place.source;
+    }
+    // The class is refused, by the rule of this number.
+    void refuse(bh_class class_id, std::uint32_t number);
+    void allow(bh_class class_id, std::uint32_t number);
+    [[nodiscard]] bool refuses(unsigned class_id) const {
+        return BH_CONTROL_REFUSES(policy.rules.control, class_id) != 0;
+    }
+};
+
+void compile_files(Compilation& compilation);
+void compile_listen(Compilation& compilation);
+void compile_egress(Compilation& compilation);
+void compile_capabilities(Compilation& compilation);
+// Keys that are a class each, and families; before the sections.
+void compile_classes(Compilation& compilation);
+// `allow` at the top, and the modes; after them.
+void compile_allow(Compilation& compilation);
+void compile_modes(Compilation& compilation);
+
+}  // namespace bulkhead::policy

@@ -1,0 +1,203 @@
+#include "runtime/policy/decide.h"
+
+#include <algorithm>
+#include <array>
+
+#include "loader/refusals.h"
+#include "runtime/policy/capabilities.h"
+#include "runtime/policy/classes.h"
+
+namespace bulkhead::policy {
+namespace {
+
+constexpr std::uint32_t kAccess = BH_RIGHT_READ | BH_RIGHT_WRITE | BH_RIGHT_APPEND;
+
+bool refuses(const loader::Rules& rules, unsigned class_id) {
+    return BH_CONTROL_REFUSES(rules.control, class_id) != 0;
+}
+
+std::uint32_t rule_of(const Policy& policy, unsigned class_id) {
+    return policy.rules.policy.rule_of_class[class_id];
+}
+
+Decision of_class(const Policy& policy, bh_class class_id) {
+    return {!refuses(policy.rules, class_id), rule_of(policy, class_id), class_id};
+}
+
+// The first that fits all ports and protocols that are asked about.
+const bh_port_rule* first_fit(const bh_port_rule* rules, std::size_t count, const Ports& ports) {
+    for (std::size_t i = 0; i < count && rules[i].verdict != BH_VERDICT_NONE; ++i) {
+        if (Ports{rules[i].first, rules[i].last, rules[i].protocol}.overlaps(ports))
+            return &rules[i];
+    }
+    return nullptr;
+}
+
+Error usage(const std::string& what) {
+    return Error(0, what, Fault::kUsage)
+        .advise(
+            "acts are open-read, open-write, open-append and exec with a path, connect with "
+            "ADDRESS[:PORT][/PROTOCOL], listen with [PROTOCOL/]PORT, capability and class with a "
+            "name");
+}
+
+Result<Decision> decide_file(const Policy& policy, bh_right right, const std::string& path) {
+    if (!path.starts_with('/'))
+        return fail(usage("\"" + path + "\" is no path: it begins with /"));
+    return decide_path(policy, right, path);
+}
+
+template <typename Value, typename Decide>
+Result<Decision> decide_parsed(const Parsed<Value>& parsed, const Decide& decide) {
+    if (!parsed.value)
+        return fail(usage(parsed.wrong));
+    return decide(*parsed.value);
+}
+
+}  // namespace
+
+Paths::Paths(const loader::Rules& rules) : rules_(rules) {
+    std::vector<std::string> paths(rules.nodes.size());
+    for (std::uint32_t node = 0; node < rules.nodes.size(); ++node) {
+        if (node != 0)
+            paths[node] = paths[rules.nodes[node].parent] + "/" + rules.nodes[node].name;
+        nodes_.emplace(paths[node], node);
+    }
+}
+
+Paths::Found Paths::at(std::string_view path) const {
+    const bool asks_paths = refuses(rules_, BH_CLASS_PATHS);
+    const bool asks_execution = refuses(rules_, BH_CLASS_EXECUTION);
+    if (nodes_.empty() || (!asks_paths && !asks_execution))
+        return {kAccess | BH_RIGHT_EXECUTE, 0};
+    std::string prefix(path);
+    while (!nodes_.contains(prefix))
+        prefix.resize(std::max<std::size_t>(prefix.find_last_of('/'), 0));
+    const loader::TreeNode& node = rules_.nodes[nodes_.at(prefix)];
+    return {node.rights | (asks_paths ? 0 : kAccess), node.rule};
+}
+
+std::vector<std::string> Paths::all() const {
+    std::vector<std::string> paths;
+    for (const auto& [path, node] : nodes_) {
+        if (node != 0)
+            paths.push_back(path);
+    }
+    return paths;
+}
+
+const bh_route* route_of(const loader::Rules& rules, const Prefix& prefix) {
+    if (!refuses(rules, BH_CLASS_EGRESS))
+        return nullptr;
+    const bh_route* found = nullptr;
+    std::uint32_t longest = 0;
+    for (const loader::RouteRow& row : rules.routes) {
+        Prefix covering{{}, row.prefix_bits};
+        std::copy(std::begin(row.address), std::end(row.address), covering.address.begin());
+        if (row.prefix_bits >= longest && covering.covers(prefix)) {
+            longest = row.prefix_bits;
+            found = &row.route;
+        }
+    }
+    static constexpr bh_route kNothing{};
+    return found != nullptr ? found : &kNothing;
+}
+
+Decision decide_path(const Policy& policy, bh_right right, std::string_view path) {
+    const Paths::Found found = Paths(policy.rules).at(path);
+    const bh_class class_id = right == BH_RIGHT_EXECUTE ? BH_CLASS_EXECUTION : BH_CLASS_PATHS;
+    // Without `execute` a program runs where it may be read.
+    const bool needs_read = right == BH_RIGHT_EXECUTE && !refuses(policy.rules, BH_CLASS_EXECUTION);
+    if (needs_read)
+        return {(found.rights & (BH_RIGHT_READ | BH_RIGHT_EXECUTE)) != 0, found.rule,
+                refuses(policy.rules, BH_CLASS_PATHS) ? BH_CLASS_PATHS : kNoClass};
+    if (!refuses(policy.rules, class_id))
+        return {};
+    const bool allowed = (found.rights & right) != 0;
+    // That no list of programs has the path is said by the list, not by who may read it.
+    const Statement* statement = policy.rule(found.rule);
+    const bool by_list = right == BH_RIGHT_EXECUTE && !allowed &&
+                         (statement == nullptr || statement->key->key != Key::kRefuse);
+    return {allowed, by_list ? rule_of(policy, BH_CLASS_EXECUTION) : found.rule, class_id};
+}
+
+Decision decide_target(const Policy& policy, const Target& target) {
+    const bh_route* route = route_of(policy.rules, target.prefix);
+    if (route == nullptr)
+        return {};
+    const bh_port_rule* rule = first_fit(route->ports, BH_MAX_ROUTE_PORTS, target.ports);
+    if (rule == nullptr)
+        return {false, rule_of(policy, BH_CLASS_EGRESS), BH_CLASS_EGRESS};
+    return {rule->verdict == BH_VERDICT_ALLOW, rule->rule, BH_CLASS_EGRESS};
+}
+
+Decision decide_listen(const Policy& policy, const Ports& ports) {
+    if (!refuses(policy.rules, BH_CLASS_LISTEN))
+        return {};
+    const bh_policy& row = policy.rules.policy;
+    const bh_port_rule* rule = first_fit(row.listen, row.listen_count, ports);
+    if (rule == nullptr)
+        return {false, rule_of(policy, BH_CLASS_LISTEN), BH_CLASS_LISTEN};
+    return {true, rule->rule, BH_CLASS_LISTEN};
+}
+
+Decision decide_capability(const Policy& policy, unsigned capability) {
+    if (!refuses(policy.rules, BH_CLASS_DROPPED_CAPABILITIES))
+        return {};
+    return {(policy.rules.policy.capabilities >> capability & 1) != 0,
+            rule_of(policy, BH_CLASS_DROPPED_CAPABILITIES), BH_CLASS_DROPPED_CAPABILITIES};
+}
+
+Decision decide_class(const Policy& policy, bh_class class_id) {
+    return of_class(policy, class_id);
+}
+
+Result<Decision> decide_act(const Policy& policy, const std::string& act,
+                            const std::string& object) {
+    struct FileAct {
+        std::string_view name;
+        bh_right right;
+    };
+    static constexpr std::array kFileActs = {
+        FileAct{"open-read", BH_RIGHT_READ}, FileAct{"open-write", BH_RIGHT_WRITE},
+        FileAct{"open-append", BH_RIGHT_APPEND}, FileAct{"exec", BH_RIGHT_EXECUTE}};
+    for (const FileAct& file : kFileActs) {
+        if (act == file.name)
+            return decide_file(policy, file.right, object);
+    }
+    if (act == "connect")
+        return decide_parsed(parse_target(object),
+                             [&](const Target& target) { return decide_target(policy, target); });
+    if (act == "listen")
+        return decide_parsed(parse_listen(object),
+                             [&](const Ports& ports) { return decide_listen(policy, ports); });
+    if (act == "capability") {
+        const auto capability = capability_number(object);
+        if (!capability)
+            return fail(usage("no capability is named \"" + object + "\""));
+        return decide_capability(policy, *capability);
+    }
+    if (act == "class") {
+        BULKHEAD_TRY_VALUE(class_id, parse_class(object));
+        return decide_class(policy, class_id);
+    }
+    return fail(usage("\"" + act + "\" is no act"));
+}
+
+std::string describe(const Policy& policy, const Decision& decision) {
+    std::string text = decision.allowed ? "allowed" : "refused";
+    const std::string rule = policy.describe_rule(decision.rule);
+    if (!rule.empty())
+        text += " by " + rule;
+    else if (decision.allowed)
+        text += ": no rule refuses it";
+    else
+        text += " by class " +
+                std::string(loader::class_name(static_cast<unsigned>(decision.class_id)));
+    const bool audited =
+        !decision.allowed && (BH_CONTROL_MODE(policy.rules.control) == BH_MODE_AUDIT ||
+                              (policy.rules.policy.audited >> decision.class_id & 1) != 0);
+    return audited ? text + "; only recorded, as the mode is audit" : text;
+}
+
+}  // namespace bulkhead::policy

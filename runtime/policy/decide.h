@@ -1,0 +1,58 @@
+// What a compiled policy says about one act: the same rows that the kernel programs read, asked in
+// user space.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "loader/rules.h"
+#include "runtime/policy/address.h"
+#include "runtime/policy/policy.h"
+
+namespace bulkhead::policy {
+
+struct Decision {
+    bool allowed = true;
+    std::uint32_t rule = 0;   // 0: no rule says so, the class alone or nothing does
+    int class_id = kNoClass;  // that decided; kNoClass: nothing asks about it
+};
+
+// A path in the tree of the rules, by what holds there.
+class Paths {
+public:
+    // `rules` outlives it.
+    explicit Paths(const loader::Rules& rules);
+
+    struct Found {
+        std::uint32_t rights = 0;  // bh_right, with those that no class asks about
+        std::uint32_t rule = 0;
+    };
+    [[nodiscard]] Found at(std::string_view path) const;
+    // All paths that are nodes, without the root.
+    [[nodiscard]] std::vector<std::string> all() const;
+
+private:
+    const loader::Rules& rules_;
+    std::unordered_map<std::string, std::uint32_t> nodes_;  // by path, "" is the root
+};
+
+// The route that holds for a prefix; nullptr: no address is asked about.
+const bh_route* route_of(const loader::Rules& rules, const Prefix& prefix);
+
+Decision decide_path(const Policy& policy, bh_right right, std::string_view path);
+Decision decide_target(const Policy& policy, const Target& target);
+Decision decide_listen(const Policy& policy, const Ports& ports);
+Decision decide_capability(const Policy& policy, unsigned capability);
+Decision decide_class(const Policy& policy, bh_class class_id);
+
+// An act as people write it: "open-write /etc/passwd", "connect 10.0.0.1:443/tcp", "listen
+// tcp/80", "exec /usr/bin/x", "capability chown", "class bpf". kUsage with the list of acts.
+Result<Decision> decide_act(const Policy& policy, const std::string& act,
+                            const std::string& object);
+
+// "refused by p.toml:3:9: [files] read \"/etc\"".
+std::string describe(const Policy& policy, const Decision& decision);
+
+}  // namespace bulkhead::policy

@@ -1,0 +1,121 @@
+#include "runtime/policy/document.h"
+
+#include <toml++/toml.h>
+
+#include <algorithm>
+#include <tuple>
+
+namespace bulkhead::policy {
+namespace {
+
+class Reader {
+public:
+    Reader(std::uint32_t source, Mistakes& mistakes) : source_(source), mistakes_(mistakes) {}
+
+    std::vector<Statement> read(const toml::table& top) {
+        for (const auto& [key, node] : top)
+            read_top(key, node);
+        // Tables come by the alphabet; rules are numbered as they are written.
+        std::stable_sort(statements_.begin(), statements_.end(),
+                         [](const Statement& a, const Statement& b) {
+                             return std::tie(a.place.line, a.place.column) <
+                                    std::tie(b.place.line, b.place.column);
+                         });
+        return std::move(statements_);
+    }
+
+private:
+    [[nodiscard]] Place place(const toml::source_region& region) const {
+        return {source_, region.begin.line, region.begin.column};
+    }
+
+    void mistake(const toml::source_region& region, std::string what) {
+        mistakes_.add(place(region), std::move(what));
+    }
+
+    void read_top(const toml::key& key, const toml::node& node) {
+        const auto section = find_section(key.str());
+        if (!section)
+            return read_key(Section::kTop, key, node);
+        const toml::table* table = node.as_table();
+        if (table == nullptr)
+            return mistake(key.source(), std::string(key.str()) + " is a section: write [" +
+                                             std::string(key.str()) + "] on a line of its own");
+        for (const auto& [name, value] : *table)
+            read_key(*section, name, value);
+    }
+
+    void unknown(Section section, const toml::key& key, const toml::node& node) {
+        std::vector<std::string_view> known = key_names(section);
+        const std::string name(key.str());
+        if (section != Section::kTop)
+            return mistake(key.source(), "[" + std::string(section_name(section)) +
+                                             "] has no key " + name + did_you_mean(name, known));
+        for (std::size_t i = 1; i < kSectionCount; ++i)
+            known.push_back(section_name(static_cast<Section>(i)));
+        mistake(key.source(), std::string("there is no ") +
+                                  (node.is_table() ? "section " : "key ") + name +
+                                  did_you_mean(name, known));
+    }
+
+    void read_key(Section section, const toml::key& key, const toml::node& node) {
+        const KeyInfo* info = find_key(section, key.str());
+        if (info == nullptr)
+            return unknown(section, key, node);
+        const bool is_list = info->kind == Kind::kTexts || info->kind == Kind::kChoices;
+        if (!is_list)
+            return read_text(*info, node);
+        const toml::array* list = node.as_array();
+        if (list == nullptr)
+            return mistake(node.source(), key_title(*info) + " is a list: [\"…\"]");
+        statements_.reserve(statements_.size() + list->size() + 1);
+        statements_.push_back({info, place(key.source()), "", Form::kList});
+        for (const toml::node& entry : *list)
+            read_text(*info, entry);
+    }
+
+    void read_text(const KeyInfo& info, const toml::node& node) {
+        const auto* text = node.as_string();
+        if (text == nullptr)
+            return mistake(node.source(), key_title(info) + ": a text in quotes is expected");
+        const std::string& value = text->get();
+        if (value.find('\0') != std::string::npos)
+            return mistake(node.source(), key_title(info) + ": a text cannot have a zero byte");
+        if (!info.choices.empty() && !is_choice(info, value, node))
+            return;
+        statements_.push_back({&info, place(node.source()), value, Form::kValue});
+    }
+
+    bool is_choice(const KeyInfo& info, const std::string& value, const toml::node& node) {
+        const auto choices = split_choices(info.choices);
+        if (std::find(choices.begin(), choices.end(), value) != choices.end())
+            return true;
+        std::string list;
+        for (const std::string_view choice : choices)
+            list += (list.empty() ? "\"" : ", \"") + std::string(choice) + "\"";
+        mistake(node.source(), key_title(info) + " cannot be \"" + value + "\", only " + list +
+                                   did_you_mean(value, choices));
+        return false;
+    }
+
+    std::uint32_t source_;
+    Mistakes& mistakes_;
+    std::vector<Statement> statements_;
+};
+
+}  // namespace
+
+std::vector<Statement> read_statements(const std::vector<Source>& sources, std::uint32_t index,
+                                       Mistakes& mistakes) {
+    try {
+        const toml::table table = toml::parse(sources[index].text);
+        return Reader(index, mistakes).read(table);
+    } catch (const toml::parse_error& error) {
+        const auto& begin = error.source().begin;
+        mistakes.add({index, begin.line, begin.column},
+                     "this is not TOML: " + std::string(error.description()));
+        return {};
+    }
+}
+
+}  // namespace bulkhead::policy

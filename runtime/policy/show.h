@@ -1,0 +1,14 @@
+// A policy for people to read.
+#pragma once
+
+#include <string>
+
+#include "runtime/policy/policy.h"
+
+namespace bulkhead::policy {
+
+// TOML without `extends` that says the same as the policy with all that it extends. Behind each
+// line, as a comment, stands the file and line that it comes from.
+std::string effective_text(const Policy& policy);
+
+}  // namespace bulkhead::policy
