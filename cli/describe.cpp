@@ -1,10 +1,11 @@
-// bulkhead_describe bash|zsh|fish|manual VERSION: run by the build, not installed.
+// bulkhead_describe bash|zsh|fish|policy|manual VERSION: run by the build, not installed.
 #include "cli/describe.h"
 
 #include <iostream>
 #include <string_view>
 
 #include "cli/command.h"
+#include "runtime/policy/schema.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -43,6 +44,8 @@ int describe(int argc, char** argv) {
         write_zsh(std::cout, commands);
     else if (kind == "fish")
         write_fish(std::cout, commands);
+    else if (kind == "policy")
+        std::cout << policy::reference();
     else if (kind == "manual" && argc == 3)
         write_manual(std::cin, std::cout, commands, argv[2]);
     else

@@ -1,7 +1,6 @@
 #include "loader/refusals.h"
 
 #include <algorithm>
-#include <array>
 
 #include "loader/pins.h"
 
@@ -38,33 +37,6 @@ Status forget_refusals(bh_label label, __u64 recorded) {
     for (__u64 index = 0; index < rows(recorded); ++index)
         BULKHEAD_TRY(map.erase(bh_refusal_key{label, index}));
     return {};
-}
-
-const char* hook_name(unsigned hook) {
-    static constexpr std::array kNames = {
-#define BH_HOOK_NAME(name) #name,
-        BH_HOOKS(BH_HOOK_NAME)
-#undef BH_HOOK_NAME
-    };
-    return hook < kNames.size() ? kNames[hook] : "?";
-}
-
-const char* class_name(unsigned class_id) {
-    static constexpr std::array kNames = {
-#define BH_CLASS_NAME(id, name, text) #name,
-        BH_CLASSES(BH_CLASS_NAME)
-#undef BH_CLASS_NAME
-    };
-    return class_id < kNames.size() ? kNames[class_id] : "?";
-}
-
-const char* class_meaning(unsigned class_id) {
-    static constexpr std::array kMeanings = {
-#define BH_CLASS_MEANING(id, name, text) text,
-        BH_CLASSES(BH_CLASS_MEANING)
-#undef BH_CLASS_MEANING
-    };
-    return class_id < kMeanings.size() ? kMeanings[class_id] : "?";
 }
 
 }  // namespace bulkhead::loader
