@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <tuple>
 
+#include "runtime/policy/stray.h"
+
 namespace bulkhead::policy {
 namespace {
 
@@ -103,12 +105,25 @@ private:
     std::vector<Statement> statements_;
 };
 
+Place place_of(std::uint32_t source, std::string_view text, std::size_t at) {
+    const std::string_view before = text.substr(0, at);
+    const auto line = std::count(before.begin(), before.end(), '\n') + 1;
+    const std::size_t begin = before.find_last_of('\n') + 1;
+    return {source, static_cast<std::uint32_t>(line), static_cast<std::uint32_t>(at - begin + 1)};
+}
+
 }  // namespace
 
 std::vector<Statement> read_statements(const std::vector<Source>& sources, std::uint32_t index,
                                        Mistakes& mistakes) {
+    const std::string& text = sources[index].text;
+    if (const auto stray = find_stray(text)) {
+        mistakes.add(place_of(index, text, *stray),
+                     "this is not TOML: letters beyond ASCII stand in quotes or comments only");
+        return {};
+    }
     try {
-        const toml::table table = toml::parse(sources[index].text);
+        const toml::table table = toml::parse(text);
         return Reader(index, mistakes).read(table);
     } catch (const toml::parse_error& error) {
         const auto& begin = error.source().begin;

@@ -1,0 +1,48 @@
+#include "runtime/policy/stray.h"
+
+#include <algorithm>
+
+namespace bulkhead::policy {
+namespace {
+
+bool is_beyond_ascii(char letter) {
+    return static_cast<unsigned char>(letter) >= 0x80;
+}
+
+// The place behind the string that begins at `begin`; a string on one line ends with its line.
+std::size_t skip_string(std::string_view text, std::size_t begin) {
+    const char quote = text[begin];
+    const std::string_view three = quote == '"' ? R"(""")" : "'''";
+    const bool many_lines = text.substr(begin, 3) == three;
+    for (std::size_t at = begin + (many_lines ? 3 : 1); at < text.size(); ++at) {
+        if (text[at] == '\\' && quote == '"')
+            ++at;
+        else if (many_lines ? text.substr(at, 3) == three : text[at] == quote)
+            return at + (many_lines ? 3 : 1);
+        else if (!many_lines && text[at] == '\n')
+            return at;
+    }
+    return text.size();
+}
+
+}  // namespace
+
+std::optional<std::size_t> find_stray(std::string_view text) {
+    if (std::none_of(text.begin(), text.end(), is_beyond_ascii))
+        return std::nullopt;
+    constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+    std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+    while (at < text.size()) {
+        if (text[at] == '"' || text[at] == '\'')
+            at = skip_string(text, at);
+        else if (text[at] == '#')
+            at = std::min(text.find('\n', at), text.size());
+        else if (is_beyond_ascii(text[at]))
+            return at;
+        else
+            ++at;
+    }
+    return std::nullopt;
+}
+
+}  // namespace bulkhead::policy
