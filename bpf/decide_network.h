@@ -19,7 +19,9 @@ struct bh_endpoint {
 
 BH_PURE __u8 bh_rule_protocol(__u32 protocol)
 {
-	return protocol == BH_IPPROTO_MPTCP ? BH_IPPROTO_TCP : (__u8)protocol;
+	if (protocol == BH_IPPROTO_MPTCP)
+		return BH_IPPROTO_TCP;
+	return protocol & 0xff;
 }
 
 BH_PURE int bh_protocol_has_ports(__u8 protocol)

@@ -22,7 +22,7 @@ enum bh_privilege_numbers {
 
 BH_PURE int bh_policy_is_realtime(__u32 policy)
 {
-	policy &= ~(__u32)BH_SCHED_RESET_ON_FORK;
+	policy &= ~0U ^ BH_SCHED_RESET_ON_FORK;
 	return policy == BH_SCHED_FIFO || policy == BH_SCHED_RR || policy == BH_SCHED_DEADLINE;
 }
 

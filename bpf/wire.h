@@ -81,10 +81,7 @@
 	X(PERSONALITY, personality, "executing with another personality than Linux's own")         \
 	X(DROPPED_CAPABILITIES, dropped_capabilities, "capabilities that the policy does not keep")
 
-/*
- * From here on a class is refused only where a policy asks for it. With its bit set and no rule
- * that says otherwise, all that the class decides is refused.
- */
+/* From here on only where a policy asks for it; with no rule that says otherwise, always. */
 #define BH_FIRST_POLICY_CLASS BH_CLASS_PATHS
 
 enum bh_class {

@@ -17,8 +17,8 @@ struct Options {
 };
 
 Result<int> adopt(Options& options) {
-    BULKHEAD_TRY_VALUE(control, policy::load_control(options.policy));
-    options.spec.control = control;
+    BULKHEAD_TRY_VALUE(policy, policy::load_classes(options.policy));
+    options.spec.control = policy.rules.control;
     options.spec.policy_name = options.policy;
     BULKHEAD_TRY_VALUE(name, runtime::adopt(options.spec));
     if (options.json)

@@ -12,6 +12,7 @@
 #include "runtime/policy/diff.h"
 #include "runtime/policy/schema.h"
 #include "runtime/policy/show.h"
+#include "runtime/policy_record.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -51,8 +52,8 @@ Result<int> show(const Options& options) {
         std::puts(policy::json_schema().c_str());
         return 0;
     }
-    BULKHEAD_TRY(expect_words(options, 1, 1, "show NAME|FILE|PROFILE, or show --schema"));
-    BULKHEAD_TRY_VALUE(loaded, policy::load(options.words[1]));
+    BULKHEAD_TRY(expect_words(options, 1, 1, "show POLICY, or show --schema"));
+    BULKHEAD_TRY_VALUE(loaded, runtime::find_policy(options.words[1]));
     // A profile, or a file, that stands alone is its own best text.
     if (loaded.sources.size() == 1)
         std::fputs(loaded.sources.front().text.c_str(), stdout);
@@ -81,10 +82,10 @@ void print(const std::string& title, const std::vector<policy::Difference>& list
 }
 
 Result<int> diff(const Options& options) {
-    BULKHEAD_TRY(expect_words(options, 2, 2, "diff FILE|PROFILE FILE|PROFILE"));
+    BULKHEAD_TRY(expect_words(options, 2, 2, "diff POLICY POLICY"));
     const std::string &first_name = options.words[1], &second_name = options.words[2];
-    BULKHEAD_TRY_VALUE(first, policy::load(first_name));
-    BULKHEAD_TRY_VALUE(second, policy::load(second_name));
+    BULKHEAD_TRY_VALUE(first, runtime::find_policy(first_name));
+    BULKHEAD_TRY_VALUE(second, runtime::find_policy(second_name));
     const policy::Differences found = policy::compare(first, second);
     if (options.json) {
         std::puts(nlohmann::json{{"first_only", to_json(found.first_only)},
@@ -104,8 +105,8 @@ Result<int> diff(const Options& options) {
 }
 
 Result<int> explain(const Options& options) {
-    BULKHEAD_TRY(expect_words(options, 3, 3, "explain FILE|PROFILE ACT OBJECT"));
-    BULKHEAD_TRY_VALUE(loaded, policy::load(options.words[1]));
+    BULKHEAD_TRY(expect_words(options, 3, 3, "explain POLICY ACT OBJECT"));
+    BULKHEAD_TRY_VALUE(loaded, runtime::find_policy(options.words[1]));
     BULKHEAD_TRY_VALUE(decision, policy::decide_act(loaded, options.words[2], options.words[3]));
     if (options.json)
         std::puts(nlohmann::json{{"allowed", decision.allowed},
@@ -143,8 +144,10 @@ Action declare(CLI::App& app) {
     app.add_flag("--schema", options->schema, "show: the JSON Schema of policies");
     app.add_flag("--json", options->json, "print JSON");
     app.footer(
+        "A POLICY is a file, a profile or a running environment; environment:NAME where both are\n"
+        "named alike.\n"
         "check FILE…           every mistake, with file, line and column\n"
-        "show FILE|PROFILE     what holds, and where each line comes from\n"
+        "show POLICY           what holds, and where each line comes from\n"
         "diff A B              what one allows and the other refuses\n"
         "explain A ACT OBJECT  who decides: open-read, open-write, open-append, exec PATH,\n"
         "                      connect ADDRESS[:PORT][/PROTOCOL], listen [PROTOCOL/]PORT,\n"

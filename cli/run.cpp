@@ -168,8 +168,9 @@ Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& opt
     spec.afterlife = afterlife_of(options);
     spec.strictness =
         options.best_effort ? runtime::Strictness::kBestEffort : runtime::Strictness::kStrict;
-    BULKHEAD_TRY_VALUE(control, policy::load_control(options.policy));
-    spec.control = control;
+    BULKHEAD_TRY_VALUE(policy, policy::load_classes(options.policy));
+    spec.control = policy.rules.control;
+    spec.policy_sources = std::move(policy.sources);
     spec.policy_name = options.policy;
     // Whoever writes it at the end may be another command, in another directory.
     if (!options.receipt.empty())

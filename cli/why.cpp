@@ -2,6 +2,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -12,23 +14,33 @@
 #include "loader/refusals.h"
 #include "runtime/explain.h"
 #include "runtime/life.h"
+#include "runtime/refusal_report.h"
 
 namespace bulkhead::cli {
 namespace {
 
 constexpr std::uint64_t kNanoseconds = 1'000'000'000;
+constexpr timespec kPoll = {0, 200'000'000};
+
+volatile std::sig_atomic_t interrupted = 0;
 
 struct Options {
     std::string name;
+    std::string since;
+    bool all = false;
+    bool follow = false;
     bool json = false;
 };
 
-std::string when(const bh_refusal& refusal) {
+std::uint64_t boot_time_ns() {
     timespec boot{};
     ::clock_gettime(CLOCK_BOOTTIME, &boot);
-    const auto now_ns = static_cast<std::uint64_t>(boot.tv_sec) * kNanoseconds +
-                        static_cast<std::uint64_t>(boot.tv_nsec);
-    const auto ago_s = static_cast<std::time_t>((now_ns - refusal.time_ns) / kNanoseconds);
+    return static_cast<std::uint64_t>(boot.tv_sec) * kNanoseconds +
+           static_cast<std::uint64_t>(boot.tv_nsec);
+}
+
+std::string when(std::uint64_t time_ns) {
+    const auto ago_s = static_cast<std::time_t>((boot_time_ns() - time_ns) / kNanoseconds);
     return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr) - ago_s));
 }
 
@@ -42,55 +54,181 @@ std::string flags(const bh_refusal& refusal) {
     return (refusal.flags & BH_REFUSAL_INTERNAL) != 0 ? " (could not be decided)" : "";
 }
 
-nlohmann::json to_json(const std::string& name, const bh_refusal& refusal) {
-    return {{"environment", name},
-            {"time", when(refusal)},
-            {"sequence", refusal.sequence},
-            {"pid", refusal.pid},
-            {"tid", refusal.tid},
-            {"comm", comm(refusal)},
-            {"uid", refusal.uid},
-            {"hook", loader::hook_name(refusal.hook)},
-            {"object", runtime::describe_object(refusal)},
-            {"rule", loader::class_name(refusal.class_id)},
-            {"meaning", loader::class_meaning(refusal.class_id)},
-            {"errno", runtime::error_name(refusal)},
-            {"generation", refusal.generation},
-            {"audited", (refusal.flags & BH_REFUSAL_AUDITED) != 0},
-            {"internal", (refusal.flags & BH_REFUSAL_INTERNAL) != 0}};
+nlohmann::json rule_to_json(const runtime::ExplainedRefusal& refusal) {
+    if (!refusal.rule)
+        return nullptr;
+    return {{"number", refusal.row.rule},
+            {"file", refusal.rule_file},
+            {"line", refusal.rule->place.line},
+            {"column", refusal.rule->place.column},
+            {"section", policy::section_name(refusal.rule->key->section)},
+            {"key", refusal.rule->key->name},
+            {"value", refusal.rule->value}};
 }
 
-void print(const std::string& name, const bh_refusal& refusal) {
-    fmt::print("{} {} {}[{}] uid {}: {} {}: {} by rule {} ({}), generation {}{}\n", when(refusal),
-               name, comm(refusal), refusal.pid, refusal.uid, loader::hook_name(refusal.hook),
-               runtime::describe_object(refusal), runtime::error_name(refusal),
-               loader::class_name(refusal.class_id), loader::class_meaning(refusal.class_id),
-               refusal.generation, flags(refusal));
+nlohmann::json to_json(const std::string& name, const runtime::ExplainedRefusal& refusal) {
+    const bh_refusal& row = refusal.row;
+    nlohmann::json json = {{"environment", name},
+                           {"time", when(row.time_ns)},
+                           {"sequence", row.sequence},
+                           {"pid", row.pid},
+                           {"tid", row.tid},
+                           {"comm", comm(row)},
+                           {"uid", row.uid},
+                           {"uid_inside", nullptr},
+                           {"hook", loader::hook_name(row.hook)},
+                           {"object", runtime::describe_object(row)},
+                           {"rule", loader::class_name(row.class_id)},
+                           {"meaning", loader::class_meaning(row.class_id)},
+                           {"policy_rule", rule_to_json(refusal)},
+                           {"to_allow", refusal.to_allow},
+                           {"errno", runtime::error_name(row)},
+                           {"generation", row.generation},
+                           {"audited", (row.flags & BH_REFUSAL_AUDITED) != 0},
+                           {"internal", (row.flags & BH_REFUSAL_INTERNAL) != 0}};
+    if (refusal.uid_inside)
+        json["uid_inside"] = *refusal.uid_inside;
+    return json;
 }
 
-Result<int> why(const Options& options) {
-    BULKHEAD_TRY_VALUE(environments, runtime::open_loaded());
-    BULKHEAD_TRY_VALUE(label, runtime::find_environment(environments, options.name));
-    BULKHEAD_TRY_VALUE(rows,
-                       loader::read_refusals(label, environments.state(label)->refusal_count));
+// What happened, without when.
+std::string act_of(const runtime::ExplainedRefusal& refusal) {
+    const bh_refusal& row = refusal.row;
+    const std::string uid = refusal.uid_inside
+                                ? fmt::format("{} ({} outside)", *refusal.uid_inside, row.uid)
+                                : fmt::format("{} outside", row.uid);
+    return fmt::format("{}[{}] uid {}: {} {}: {}{}", comm(row), row.pid, uid,
+                       loader::hook_name(row.hook), runtime::describe_object(row),
+                       runtime::error_name(row), flags(row));
+}
+
+// Who decided it, and what would decide otherwise.
+void print_reason(const runtime::ExplainedRefusal& refusal) {
+    const bh_refusal& row = refusal.row;
+    const std::string by = refusal.rule_text.empty()
+                               ? fmt::format("rule {}", loader::class_name(row.class_id))
+                               : refusal.rule_text;
+    fmt::print("    by {} ({}), generation {}\n", by, loader::class_meaning(row.class_id),
+               row.generation);
+    if (!refusal.to_allow.empty())
+        fmt::print("    to allow it: {}\n", refusal.to_allow);
+}
+
+void print(const Options& options, const runtime::ExplainedRefusal& refusal) {
+    if (options.json && options.follow) {
+        std::puts(to_json(options.name, refusal).dump().c_str());
+        return;
+    }
+    fmt::print("{} {}\n", when(refusal.row.time_ns), act_of(refusal));
+    print_reason(refusal);
+}
+
+void print(const runtime::RefusalGroup& group) {
+    const bh_refusal& row = group.last.row;
+    if (group.count == 1)
+        fmt::print("{} {}\n", when(row.time_ns), act_of(group.last));
+    else
+        fmt::print("{} {} times since {}, last: {}\n", when(row.time_ns), group.count,
+                   when(group.first_ns), act_of(group.last));
+    print_reason(group.last);
+}
+
+// One look at an environment that may end while it is looked at.
+class Watch {
+public:
+    static Result<Watch> open(const std::string& name) {
+        BULKHEAD_TRY_VALUE(environments, runtime::open_loaded());
+        BULKHEAD_TRY_VALUE(label, runtime::find_environment(environments, name));
+        return Watch(name, std::move(environments), label);
+    }
+
+    // Those recorded after `sequence` and not before `oldest_ns`, oldest first.
+    Result<std::vector<bh_refusal>> rows(std::uint64_t sequence, std::uint64_t oldest_ns) {
+        const bh_state* state = environments_.state(label_);
+        if (state == nullptr)
+            return std::vector<bh_refusal>{};
+        BULKHEAD_TRY_VALUE(rows, loader::read_refusals(label_, state->refusal_count));
+        std::erase_if(rows, [&](const bh_refusal& row) {
+            return row.sequence <= sequence || row.time_ns < oldest_ns;
+        });
+        return rows;
+    }
+
+    [[nodiscard]] bool ended() const { return environments_.record(label_) == nullptr; }
+    [[nodiscard]] runtime::RefusalReport& report() { return report_; }
+
+private:
+    Watch(const std::string& name, loader::Environments environments, bh_label label)
+        : environments_(std::move(environments)),
+          label_(label),
+          report_(name, *environments_.record(label)) {}
+
+    loader::Environments environments_;
+    bh_label label_;
+    runtime::RefusalReport report_;
+};
+
+Result<int> print_once(const Options& options, Watch& watch, std::uint64_t oldest_ns) {
+    BULKHEAD_TRY_VALUE(rows, watch.rows(0, oldest_ns));
     if (options.json) {
         nlohmann::json array = nlohmann::json::array();
         for (const bh_refusal& row : rows)
-            array.push_back(to_json(options.name, row));
+            array.push_back(to_json(options.name, watch.report().explain(row)));
         std::puts(array.dump(2).c_str());
         return 0;
     }
-    for (const bh_refusal& row : rows)
-        print(options.name, row);
+    if (options.all) {
+        for (const bh_refusal& row : rows)
+            print(options, watch.report().explain(row));
+    } else {
+        for (const runtime::RefusalGroup& group : watch.report().group(rows))
+            print(group);
+    }
     if (rows.empty())
         fmt::print("nothing was refused\n");
     return 0;
 }
 
+// Until the environment ends or the person has seen enough.
+Result<int> follow(const Options& options, Watch& watch, std::uint64_t oldest_ns) {
+    std::signal(SIGINT, [](int) { interrupted = 1; });
+    std::uint64_t seen = 0;
+    while (interrupted == 0) {
+        const bool last = watch.ended();
+        BULKHEAD_TRY_VALUE(rows, watch.rows(seen, oldest_ns));
+        for (const bh_refusal& row : rows) {
+            if (seen != 0 && row.sequence > seen + 1 && !options.json)
+                fmt::print("({} more are gone already)\n", row.sequence - seen - 1);
+            print(options, watch.report().explain(row));
+            seen = row.sequence;
+        }
+        std::fflush(stdout);
+        if (last)
+            break;
+        ::nanosleep(&kPoll, nullptr);
+    }
+    return 0;
+}
+
+Result<int> why(const Options& options) {
+    std::uint64_t oldest_ns = 0;
+    if (!options.since.empty()) {
+        BULKHEAD_TRY_VALUE(since_ns, runtime::parse_duration(options.since));
+        const std::uint64_t now_ns = boot_time_ns();
+        oldest_ns = now_ns - std::min(now_ns, since_ns);
+    }
+    BULKHEAD_TRY_VALUE(watch, Watch::open(options.name));
+    return options.follow ? follow(options, watch, oldest_ns)
+                          : print_once(options, watch, oldest_ns);
+}
+
 Action declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("NAME", options->name, "the environment")->required();
-    app.add_flag("--json", options->json, "print JSON");
+    app.add_flag("--all", options->all, "each refusal by itself, not once for each rule");
+    app.add_flag("-f,--follow", options->follow, "go on until it ends, or until Ctrl-C");
+    app.add_option("--since", options->since, "only of the last time, such as 30s, 10m or 2h");
+    app.add_flag("--json", options->json, "print JSON; with --follow an object a line");
     return [options](const Payload&) { return why(*options); };
 }
 

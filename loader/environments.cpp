@@ -90,13 +90,14 @@ Status Environments::publish(bh_label label, const bh_environment& filled) {
         return fail(Error(ESTALE, "publish: the environment is gone"));
     bh_environment& record = records_[label.slot];
     const __u64 before = record.control;
-    BULKHEAD_TRY(start_metering(label, filled));
-    BULKHEAD_TRY(prepare_egress_filter(label, filled.cgroup_id, filled.control));
     bh_environment copy = filled;
     copy.serial = record.serial;
     copy.control = record.control;
     std::memcpy(copy.name, record.name, sizeof copy.name);
+    // What is attached stands in the record first: whoever withdraws it finds what to undo.
     std::memcpy(&record, &copy, sizeof copy);
+    BULKHEAD_TRY(start_metering(label, filled));
+    BULKHEAD_TRY(prepare_egress_filter(label, filled.cgroup_id, filled.control));
     store_release(record.control, filled.control);
     return settle_egress_filter(label, before, filled.control);
 }

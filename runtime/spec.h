@@ -11,6 +11,7 @@
 
 #include "loader/result.h"
 #include "runtime/cgroup.h"
+#include "runtime/policy/mistakes.h"
 
 namespace bulkhead::runtime {
 
@@ -78,9 +79,10 @@ struct EnvironmentSpec {
     ProcessSpec process;
     Afterlife afterlife = Afterlife::kRemove;
     Strictness strictness = Strictness::kStrict;
-    std::uint64_t control = 0;   // bh_environment.control to start with
-    std::string policy_name;     // the profile or file that `control` came from
-    std::string receipt_path;    // empty: none
+    std::uint64_t control = 0;                   // bh_environment.control to start with
+    std::string policy_name;                     // the profile or file that `control` came from
+    std::vector<policy::Source> policy_sources;  // its text and those that it extends
+    std::string receipt_path;                    // empty: none
     std::string adopted_cgroup;  // path below the hierarchy's root; empty: made by us
 };
 

@@ -19,6 +19,7 @@
 #include "loader/programs.h"
 #include "runtime/clock.h"
 #include "runtime/payload.h"
+#include "runtime/policy_record.h"
 #include "runtime/receipt.h"
 #include "runtime/remains.h"
 #include "runtime/root.h"
@@ -203,7 +204,12 @@ public:
         state_.started_ns = boot_time_ns();
         state_.started_at = utc_now();
         state_.start_cost_ns = state_.started_ns - began_ns;
-        return directory_->save(state_);
+        BULKHEAD_TRY(directory_->save(state_));
+        if (spec_.policy_sources.empty())
+            return {};
+        const auto generation = BH_CONTROL_GENERATION(spec_.control);
+        return keep_policy(spec_.name, static_cast<std::uint32_t>(generation),
+                           spec_.policy_sources);
     }
 
     // Until end-of-file, which execve(2) makes of the child's end.

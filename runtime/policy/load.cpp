@@ -111,10 +111,10 @@ Result<Policy> load(const std::string& name) {
     return compile(std::move(sources));
 }
 
-Result<std::uint64_t> load_control(const std::string& name) {
+Result<Policy> load_classes(const std::string& name) {
     // Reading a profile that says nothing would cost a start more than mapping its records.
     if (name == "default")
-        return loader::kDefaultControl;
+        return Policy{};
     BULKHEAD_TRY_VALUE(policy, load(name));
     const loader::Rules& rules = policy.rules;
     if (!rules.nodes.empty() || !rules.routes.empty() || rules.policy.listen_count != 0 ||
@@ -122,7 +122,7 @@ Result<std::uint64_t> load_control(const std::string& name) {
         return fail(Error(0, name + " has rules about paths, addresses, ports or single sections",
                           Fault::kUnsupported)
                         .advise("only classes and the mode can be given at a start"));
-    return rules.control;
+    return policy;
 }
 
 }  // namespace bulkhead::policy

@@ -31,8 +31,9 @@ struct Policy {
 // column of every mistake; the errno when the file cannot be read.
 Result<Policy> load(const std::string& name);
 
-// The control word of a policy that says no more than classes and a mode. kUnsupported for others.
-Result<std::uint64_t> load_control(const std::string& name);
+// The same of a policy that says no more than classes and a mode. kUnsupported for others. The
+// profile `default` has no sources: a start need not read it.
+Result<Policy> load_classes(const std::string& name);
 
 // The sources of a policy: the profiles that it extends, the first of them first, then `own`.
 Result<std::vector<Source>> resolve(Source own);

@@ -41,7 +41,7 @@ TEST(Doctor, TriesThePrograms) {
     ASSERT_EQ(bulkhead({"unload"}).exit_code, 0);
     const Outcome outcome = bulkhead({"doctor"});
     EXPECT_EQ(outcome.exit_code, 0) << outcome.out;
-    EXPECT_NE(outcome.out.find("attached task_kill"), std::string::npos) << outcome.out;
+    EXPECT_NE(outcome.out.find("attached ptrace_access_check"), std::string::npos) << outcome.out;
     EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
 }
 

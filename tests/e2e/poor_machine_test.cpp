@@ -86,6 +86,7 @@ TEST(PoorMachine, WithoutBpffs) {
 }
 
 TEST(PoorMachine, WithoutBtf) {
+    ASSERT_EQ(run({}, kTrue).exit_code, 0) << "the machine must have been used before";
     const NothingLeft nothing_left;
     const UsedAgain used_again;
     ASSERT_EQ(bulkhead({"unload"}).exit_code, 0);

@@ -148,6 +148,7 @@ FENCE_TEST(RefusesToBeDebuggedByItsOwn, "bh_traceme") {
 
 FENCE_TEST(RefusesToRaiseItsPriority, "bh_setnice") {
     Strict mine(BH_CLASS_PRIORITY);
+    mine.allow(BH_CLASS_CAPABILITIES);  // the host's SYS_NICE is asked for first
     expect_refused(mine, {BH_HOOK_task_setnice, BH_CLASS_PRIORITY, EPERM}, [] {
         return outcome(::setpriority(PRIO_PROCESS, 0, 5)) |
                outcome(::setpriority(PRIO_PROCESS, 0, 4));
@@ -169,6 +170,7 @@ struct SchedulingAttributes {
 
 FENCE_TEST(RefusesRealTimeScheduling, "bh_setsched") {
     Strict mine(BH_CLASS_PRIORITY);
+    mine.allow(BH_CLASS_CAPABILITIES);  // the host's SYS_NICE is asked for first
     const Expected expected{BH_HOOK_task_setscheduler, BH_CLASS_PRIORITY, EPERM};
     for (const int policy : {SCHED_FIFO, SCHED_RR, SCHED_FIFO | SCHED_RESET_ON_FORK})
         expect_refused(mine, expected, [&] {
@@ -198,6 +200,7 @@ FENCE_TEST(RefusesRealTimeInputAndOutput, "bh_setioprio") {
     constexpr int kRealTime = 1 << 13 | 4;
     constexpr int kBestEffort = 2 << 13 | 4;
     Strict mine(BH_CLASS_PRIORITY);
+    mine.allow(BH_CLASS_CAPABILITIES);  // the host's SYS_NICE is asked for first
     expect_refused(mine, {BH_HOOK_task_setioprio, BH_CLASS_PRIORITY, EPERM},
                    [] { return outcome(::syscall(SYS_ioprio_set, kWhoProcess, 0, kRealTime)); });
     EXPECT_EQ(

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "loader/agent_port.h"
+#include "loader/pins.h"
 #include "tests/kernel/actors.h"
 #include "tests/kernel/fixtures.h"
 #include "tests/kernel/proofs.h"

@@ -1,0 +1,101 @@
+#include "runtime/suggest.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "loader/refusals.h"
+#include "runtime/explain.h"
+#include "runtime/policy/address.h"
+#include "runtime/policy/capabilities.h"
+#include "runtime/policy/schema.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+std::string list_of(const std::string& key, const std::string& entry) {
+    return entry.empty() ? "" : key + " = [\"" + entry + "\"]";
+}
+
+// The path, if the kernel could record it from its root on.
+std::string whole_path(const bh_refusal& refusal) {
+    std::string path = refused_path(refusal);
+    return path.starts_with('/') ? path : "";
+}
+
+std::string directory_of(const std::string& path) {
+    const std::size_t end = path.find_last_of('/');
+    return end == 0 || end == std::string::npos ? path : path.substr(0, end);
+}
+
+std::string suggest_path(const bh_refusal& refusal) {
+    const auto wanted = refusal.object[3];
+    const char* key = (wanted & BH_RIGHT_WRITE) != 0    ? "[files] write"
+                      : (wanted & BH_RIGHT_APPEND) != 0 ? "[files] append"
+                                                        : "[files] read";
+    return list_of(key, whole_path(refusal));
+}
+
+std::uint8_t protocol_of(const bh_refusal& refusal) {
+    constexpr std::uint64_t kTcp = 6, kUdp = 17, kStream = 1, kDatagram = 2, kMptcp = 262;
+    const std::uint64_t type = refusal.object[1], protocol = refusal.object[2];
+    if (protocol == kMptcp || (protocol == 0 && type == kStream))
+        return kTcp;
+    if (protocol == 0 && type == kDatagram)
+        return kUdp;
+    return static_cast<std::uint8_t>(protocol);
+}
+
+policy::Ports port_of(const bh_refusal& refusal) {
+    const auto port = static_cast<std::uint16_t>(refusal.object[3]);
+    const std::uint8_t protocol = protocol_of(refusal);
+    return port == 0 ? policy::Ports{0, 65535, protocol} : policy::Ports{port, port, protocol};
+}
+
+std::string suggest_address(const bh_refusal& refusal) {
+    policy::Prefix prefix{{}, 128};
+    std::memcpy(prefix.address.data(), refusal.text, prefix.address.size());
+    const std::string suffix = policy::ports_suffix(port_of(refusal));
+    std::string address = policy::to_text(prefix);
+    if (suffix.starts_with(':') && !prefix.is_ipv4())
+        address = "[" + address + "]";
+    return list_of("[network] allow", address + suffix);
+}
+
+std::string suggest_class(unsigned class_id) {
+    for (const policy::KeyInfo& info : policy::keys()) {
+        if (info.key == policy::Key::kClass && info.class_id == static_cast<int>(class_id))
+            return policy::key_title(info) + " = \"allow\"";
+    }
+    return list_of("allow", loader::class_name(class_id));
+}
+
+}  // namespace
+
+std::string suggest(const bh_refusal& refusal) {
+    switch (refusal.class_id) {
+        case BH_CLASS_IDENTITY:
+        case BH_CLASS_SELF:
+            return "";
+        case BH_CLASS_PATHS:
+            return suggest_path(refusal);
+        case BH_CLASS_EXECUTION:
+            return list_of("[files] execute", directory_of(whole_path(refusal)));
+        case BH_CLASS_DRIFT:
+            return "[files] drift = \"allow\"";
+        case BH_CLASS_EGRESS:
+            return suggest_address(refusal);
+        case BH_CLASS_LISTEN:
+            return list_of("[network] listen", policy::listen_text(port_of(refusal)));
+        case BH_CLASS_FAMILIES:
+            return list_of("[network] families", "other");
+        case BH_CLASS_RAW_SOCKETS:
+            return list_of("[network] families", "raw");
+        case BH_CLASS_DROPPED_CAPABILITIES:
+            return list_of("[capabilities] keep",
+                           policy::capability_name(static_cast<unsigned>(refusal.object[0])));
+        default:
+            return suggest_class(refusal.class_id);
+    }
+}
+
+}  // namespace bulkhead::runtime
