@@ -21,14 +21,11 @@ constexpr std::string_view kPacketSection = "cgroup_skb/egress";
 const std::vector<Carried>& carried() {
     static const std::vector<Carried> kRows = {
         {BH_HOOK_task_alloc, {BH_CLASS_IDENTITY, BH_CLASS_CGROUPS}},
-        {BH_HOOK_bprm_check_security,
-         {BH_CLASS_IDENTITY, BH_CLASS_EXECUTION, BH_CLASS_DRIFT, BH_CLASS_ANONYMOUS_CODE,
-          BH_CLASS_PERSONALITY}},
+        {BH_HOOK_bprm_check_security, {BH_CLASS_IDENTITY, BH_CLASS_PERSONALITY}},
         {BH_HOOK_bprm_creds_from_file, {BH_CLASS_SETUID}},
-        {BH_HOOK_mmap_file,
-         {BH_CLASS_EXECUTION, BH_CLASS_DRIFT, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_WRITABLE_CODE}},
-        {BH_HOOK_file_mprotect, {BH_CLASS_WRITABLE_CODE, BH_CLASS_ANONYMOUS_CODE}},
-        {BH_HOOK_file_fcntl, {BH_CLASS_PATHS, BH_CLASS_SIGNAL}},
+        {BH_HOOK_mmap_file, {BH_CLASS_WRITABLE_CODE}},
+        {BH_HOOK_file_mprotect, {BH_CLASS_WRITABLE_CODE}},
+        {BH_HOOK_file_fcntl, {BH_CLASS_SIGNAL}},
         {BH_HOOK_task_kill, {BH_CLASS_SIGNAL}},
         {BH_HOOK_ptrace_access_check, {BH_CLASS_TRACE, BH_CLASS_DEBUG}},
         {BH_HOOK_ptrace_traceme, {BH_CLASS_TRACE, BH_CLASS_DEBUG}},
@@ -54,22 +51,22 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_file_receive, {BH_CLASS_DESCRIPTORS}},
         {BH_HOOK_file_open,
          {BH_CLASS_FILES, BH_CLASS_DEVICES, BH_CLASS_KERNEL_FILES, BH_CLASS_SYSCTL,
-          BH_CLASS_CGROUPS, BH_CLASS_SELF, BH_CLASS_PATHS}},
-        {BH_HOOK_path_mknod, {BH_CLASS_FILES, BH_CLASS_PATHS, BH_CLASS_DEVICES}},
-        {BH_HOOK_path_link, {BH_CLASS_FILES, BH_CLASS_PATHS}},
-        {BH_HOOK_path_unlink, {BH_CLASS_FILES, BH_CLASS_PATHS}},
-        {BH_HOOK_path_symlink, {BH_CLASS_FILES, BH_CLASS_PATHS}},
-        {BH_HOOK_path_mkdir, {BH_CLASS_FILES, BH_CLASS_PATHS, BH_CLASS_CGROUPS}},
-        {BH_HOOK_path_rmdir, {BH_CLASS_FILES, BH_CLASS_PATHS, BH_CLASS_CGROUPS}},
-        {BH_HOOK_path_rename, {BH_CLASS_FILES, BH_CLASS_PATHS}},
-        {BH_HOOK_path_truncate, {BH_CLASS_FILES, BH_CLASS_PATHS}},
-        {BH_HOOK_path_chmod, {BH_CLASS_FILES, BH_CLASS_PATHS, BH_CLASS_CGROUPS}},
-        {BH_HOOK_path_chown, {BH_CLASS_FILES, BH_CLASS_PATHS, BH_CLASS_CGROUPS}},
-        {BH_HOOK_inode_setxattr, {BH_CLASS_FILES, BH_CLASS_PATHS}},
-        {BH_HOOK_inode_removexattr, {BH_CLASS_FILES, BH_CLASS_PATHS}},
-        {BH_HOOK_inode_set_acl, {BH_CLASS_FILES, BH_CLASS_PATHS}},
-        {BH_HOOK_inode_setattr, {BH_CLASS_FILES, BH_CLASS_PATHS, BH_CLASS_CGROUPS}},
-        {BH_HOOK_inode_getattr, {BH_CLASS_FILES, BH_CLASS_PATHS}},
+          BH_CLASS_CGROUPS, BH_CLASS_SELF}},
+        {BH_HOOK_path_mknod, {BH_CLASS_FILES, BH_CLASS_DEVICES}},
+        {BH_HOOK_path_link, {BH_CLASS_FILES}},
+        {BH_HOOK_path_unlink, {BH_CLASS_FILES}},
+        {BH_HOOK_path_symlink, {BH_CLASS_FILES}},
+        {BH_HOOK_path_mkdir, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
+        {BH_HOOK_path_rmdir, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
+        {BH_HOOK_path_rename, {BH_CLASS_FILES}},
+        {BH_HOOK_path_truncate, {BH_CLASS_FILES}},
+        {BH_HOOK_path_chmod, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
+        {BH_HOOK_path_chown, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
+        {BH_HOOK_inode_setxattr, {BH_CLASS_FILES}},
+        {BH_HOOK_inode_removexattr, {BH_CLASS_FILES}},
+        {BH_HOOK_inode_set_acl, {BH_CLASS_FILES}},
+        {BH_HOOK_inode_setattr, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
+        {BH_HOOK_inode_getattr, {BH_CLASS_FILES}},
         {BH_HOOK_path_notify, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
         {BH_HOOK_inode_readlink, {BH_CLASS_FILES}},
         {BH_HOOK_inode_getxattr, {BH_CLASS_FILES}},
@@ -113,6 +110,10 @@ std::vector<bh_hook> hooks_of(bh_class class_id) {
         if (std::find(row.classes.begin(), row.classes.end(), class_id) != row.classes.end())
             hooks.push_back(row.hook);
     return hooks;
+}
+
+bool is_enforced(bh_class class_id) {
+    return !hooks_of(class_id).empty();
 }
 
 bh_hook hook_of_section(std::string_view section) {

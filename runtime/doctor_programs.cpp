@@ -128,9 +128,11 @@ Checks check_programs() {
         return {conclude("fence", {"programs", Need::kRequired, {}, {}},
                          fail(std::move(probes).error()))};
     Checks checks;
-    for (unsigned id = 0; id < BH_CLASS_COUNT; ++id)
-        checks.push_back(conclude_programs("fence", loader::class_name(id),
-                                           carriers_of(static_cast<bh_class>(id), *probes)));
+    for (unsigned id = 0; id < BH_CLASS_COUNT; ++id) {
+        if (loader::is_enforced(static_cast<bh_class>(id)))
+            checks.push_back(conclude_programs("fence", loader::class_name(id),
+                                               carriers_of(static_cast<bh_class>(id), *probes)));
+    }
     add_others(*probes, checks);
     return checks;
 }

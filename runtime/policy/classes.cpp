@@ -1,5 +1,6 @@
 #include "runtime/policy/classes.h"
 
+#include "loader/coverage.h"
 #include "loader/refusals.h"
 #include "runtime/policy/mistakes.h"
 
@@ -21,8 +22,13 @@ std::vector<std::string_view> class_names() {
 }
 
 Result<bh_class> parse_class(std::string_view name) {
-    if (const auto class_id = find_class(name))
-        return *class_id;
+    if (const auto class_id = find_class(name)) {
+        if (loader::is_enforced(*class_id))
+            return *class_id;
+        return fail(
+            Error(0, "the class " + std::string(name) + " is not enforced", Fault::kUnsupported)
+                .advise("bulkhead doctor shows the classes that are"));
+    }
     const auto names = class_names();
     std::string known;
     for (const std::string_view one : names)

@@ -189,7 +189,7 @@ private:
 
     // Neighbours of one protocol that changed alike, as one; a protocol that changed as those that
     // are not named did is not named either.
-    static std::vector<Piece> joined(std::vector<Piece> pieces) {
+    static std::vector<Piece> joined(const std::vector<Piece>& pieces) {
         std::vector<Piece> result, unnamed;
         for (const Piece& piece : pieces) {
             if (piece.ports.protocol == 0)
@@ -229,11 +229,12 @@ private:
         for (const Ports& ports : pieces(rows))
             changed.push_back({ports, decide_of_protocol(first_, one, ports),
                                decide_of_protocol(second_, other, ports)});
-        return joined(std::move(changed));
+        return joined(changed);
     }
 
     static std::vector<std::pair<Ports, int>> shape(const std::vector<Piece>& pieces) {
         std::vector<std::pair<Ports, int>> result;
+        result.reserve(pieces.size());
         for (const Piece& piece : pieces)
             result.emplace_back(piece.ports, piece.change());
         return result;

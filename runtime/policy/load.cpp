@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "loader/coverage.h"
+#include "loader/refusals.h"
 #include "loader/unique_fd.h"
 #include "runtime/policy/policy.h"
 #include "runtime/policy/profiles.h"
@@ -118,10 +120,20 @@ Result<Policy> load_classes(const std::string& name) {
     BULKHEAD_TRY_VALUE(policy, load(name));
     const loader::Rules& rules = policy.rules;
     if (!rules.nodes.empty() || !rules.routes.empty() || rules.policy.listen_count != 0 ||
-        rules.policy.audited != 0)
-        return fail(Error(0, name + " has rules about paths, addresses, ports or single sections",
+        rules.policy.audited != 0 ||
+        BH_CONTROL_REFUSES(rules.control, BH_CLASS_DROPPED_CAPABILITIES))
+        return fail(Error(0,
+                          name + " has rules about paths, addresses, ports, capabilities or the "
+                                 "mode of a section: these cannot be published",
                           Fault::kUnsupported)
-                        .advise("only classes and the mode can be given at a start"));
+                        .advise("docs/policy.md says what can"));
+    for (unsigned id = BH_FIRST_POLICY_CLASS; id < BH_CLASS_COUNT; ++id) {
+        const auto class_id = static_cast<bh_class>(id);
+        if (BH_CONTROL_REFUSES(rules.control, id) && !loader::is_enforced(class_id))
+            return fail(Error(0, name + " asks for " + loader::class_name(id) + ": not enforced",
+                              Fault::kUnsupported)
+                            .advise("docs/policy.md says what can be asked for"));
+    }
     return policy;
 }
 

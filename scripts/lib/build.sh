@@ -9,12 +9,6 @@ build_all() {
     step build "Building" cmake --build "$build_root"
 }
 
-# The unit tests for ASan and UBSan.
-build_sanitized() {
-    step configure-asan "Configuring for the sanitizers" cmake -S "$source_root" --preset asan
-    step build-asan "Building for the sanitizers" cmake --build "$source_root/build/asan" --target unit_tests
-}
-
 # The installed program, as a user of `cmake --install` gets it: what e2e tests and the demo run.
 stage() {
     step stage "Staging the installed program" cmake --install "$build_root" --prefix "$build_root/stage"

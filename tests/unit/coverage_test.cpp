@@ -10,9 +10,16 @@
 namespace bulkhead::loader {
 namespace {
 
-TEST(Coverage, EveryClassHasAHook) {
-    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id)
-        EXPECT_FALSE(hooks_of(static_cast<bh_class>(class_id)).empty()) << class_name(class_id);
+TEST(Coverage, EveryClassOfTheDefaultHasAHook) {
+    for (unsigned class_id = 0; class_id < BH_FIRST_POLICY_CLASS; ++class_id)
+        EXPECT_TRUE(is_enforced(static_cast<bh_class>(class_id))) << class_name(class_id);
+}
+
+TEST(Coverage, NamesTheClassesThatNoProgramDecidesBy) {
+    for (const bh_class class_id :
+         {BH_CLASS_PATHS, BH_CLASS_EXECUTION, BH_CLASS_DRIFT, BH_CLASS_ANONYMOUS_CODE})
+        EXPECT_FALSE(is_enforced(class_id)) << class_name(class_id);
+    EXPECT_TRUE(is_enforced(BH_CLASS_EGRESS));
 }
 
 TEST(Coverage, EveryHookCarriesAClass) {

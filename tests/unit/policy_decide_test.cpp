@@ -71,6 +71,7 @@ TEST(PolicyExplain, AnActThatIsNoneIsAMistake) {
 
 std::vector<std::string> acts(const std::vector<policy::Difference>& list) {
     std::vector<std::string> names;
+    names.reserve(list.size());
     for (const policy::Difference& one : list)
         names.push_back(one.act);
     return names;
