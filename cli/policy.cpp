@@ -1,4 +1,4 @@
-// bulkhead policy: looks at policies, and publishes one on a running environment.
+// bulkhead policy: checks, shows, compares and explains policies.
 #include <fmt/format.h>
 
 #include <array>
