@@ -143,7 +143,7 @@ private:
         for (const Ports& ports : pieces(rows))
             changed.push_back({ports, decide_of_protocol_listen(first_, ports),
                                decide_of_protocol_listen(second_, ports)});
-        for (const Piece& piece : joined(std::move(changed)))
+        for (const Piece& piece : joined(changed))
             add("listen " + listen_text(piece.ports), piece.first, piece.second);
     }
 
