@@ -65,7 +65,9 @@ Status release_tasks(Environments& environments, bh_label label) {
     releasing.flags |= BH_ENV_RELEASING;
     BULKHEAD_TRY(environments.publish(label, releasing));
     {
+        // Twice: under a storm of forks one pass was seen to leave a label behind.
         BULKHEAD_TRY_VALUE(lock, lock_pins());
+        BULKHEAD_TRY(pass_over_tasks());
         BULKHEAD_TRY(pass_over_tasks());
     }
     BULKHEAD_TRY(environments.withdraw(label));
