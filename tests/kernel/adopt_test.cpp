@@ -250,8 +250,9 @@ TEST(Adopt, ItsOwnSocketsStayReachable) {
     service.spawn([&](Board& board) {
         const int listener = ::socket(AF_UNIX, SOCK_STREAM, 0);
         const sockaddr_un name = address();
-        ::bind(listener, reinterpret_cast<const sockaddr*>(&name), sizeof name);
-        ::listen(listener, 8);
+        if (::bind(listener, reinterpret_cast<const sockaddr*>(&name), sizeof name) != 0 ||
+            ::listen(listener, 8) != 0)
+            return;
         board.free_acts = 1;
         while (board.stop == 0) {
             if (board.fenced == 0 || ::fork() != 0) {
