@@ -8,6 +8,7 @@
 
 #include "bpf/refuse.bpf.h"
 #include "bpf/decide.h"
+#include "bpf/mount.bpf.h"
 
 /* Deepest path below a mount that is followed; deeper is refused. */
 #define BH_MAX_DEPTH 128
@@ -20,24 +21,6 @@ struct bh_access {
 	struct inode *inode;
 	bool write;
 };
-
-static __always_inline struct mnt_namespace *bh_mount_namespace(struct vfsmount *mnt)
-{
-	struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
-
-	return BPF_CORE_READ(mount, mnt_ns);
-}
-
-/*
- * A mount that no process can name: the kernel's own clone of a layer below overlayfs. Its
- * namespace is an error pointer (MNT_NS_INTERNAL), which no mount of user space has. mqueuefs is
- * the exception: mq_open() goes through such a mount.
- */
-static __always_inline bool bh_mount_is_internal(struct vfsmount *mnt, struct super_block *sb)
-{
-	return (unsigned long)bh_mount_namespace(mnt) >= (unsigned long)-4095 &&
-	       sb->s_magic != BH_MAGIC_MQUEUE;
-}
 
 /* False also for what a file handle reached beside the part of the file system that is mounted. */
 static __always_inline bool bh_is_below(struct dentry *dentry, struct dentry *root)

@@ -308,7 +308,7 @@ enum bh_verdict {
 struct bh_policy {
 	__u64 audited; /* classes that are recorded but allowed, whatever the mode */
 	__u64 capabilities; /* kept, a bit each; asked when DROPPED_CAPABILITIES is set */
-	__u64 drift_ns; /* CLOCK_REALTIME of the start: what changed since does not run */
+	__u64 drift_ns; /* CLOCK_REALTIME_COARSE of the start: what changed since does not run */
 	__u32 listen_count;
 	__u32 rule_of_class[BH_MAX_CLASSES]; /* number of the rule that set the class; 0: none */
 	__u32 pad;

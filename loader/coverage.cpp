@@ -21,10 +21,11 @@ constexpr std::string_view kPacketSection = "cgroup_skb/egress";
 const std::vector<Carried>& carried() {
     static const std::vector<Carried> kRows = {
         {BH_HOOK_task_alloc, {BH_CLASS_IDENTITY, BH_CLASS_CGROUPS}},
-        {BH_HOOK_bprm_check_security, {BH_CLASS_IDENTITY, BH_CLASS_PERSONALITY}},
+        {BH_HOOK_bprm_check_security,
+         {BH_CLASS_IDENTITY, BH_CLASS_PERSONALITY, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT}},
         {BH_HOOK_bprm_creds_from_file, {BH_CLASS_SETUID}},
-        {BH_HOOK_mmap_file, {BH_CLASS_WRITABLE_CODE}},
-        {BH_HOOK_file_mprotect, {BH_CLASS_WRITABLE_CODE}},
+        {BH_HOOK_mmap_file, {BH_CLASS_WRITABLE_CODE, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT}},
+        {BH_HOOK_file_mprotect, {BH_CLASS_WRITABLE_CODE, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT}},
         {BH_HOOK_file_fcntl, {BH_CLASS_SIGNAL}},
         {BH_HOOK_task_kill, {BH_CLASS_SIGNAL}},
         {BH_HOOK_ptrace_access_check, {BH_CLASS_TRACE, BH_CLASS_DEBUG}},

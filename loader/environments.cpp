@@ -7,6 +7,7 @@
 
 #include "loader/egress_filter.h"
 #include "loader/metered.h"
+#include "loader/on_demand.h"
 #include "loader/pins.h"
 #include "loader/refusals.h"
 
@@ -89,7 +90,6 @@ Status Environments::publish(bh_label label, const bh_environment& filled) {
     if (!is_live(label))
         return fail(Error(ESTALE, "publish: the environment is gone"));
     bh_environment& record = records_[label.slot];
-    const __u64 before = record.control;
     bh_environment copy = filled;
     copy.serial = record.serial;
     copy.control = record.control;
@@ -97,18 +97,29 @@ Status Environments::publish(bh_label label, const bh_environment& filled) {
     // What is attached stands in the record first: whoever withdraws it finds what to undo.
     std::memcpy(&record, &copy, sizeof copy);
     BULKHEAD_TRY(start_metering(label, filled));
-    BULKHEAD_TRY(prepare_egress_filter(label, filled.cgroup_id, filled.control));
-    store_release(record.control, filled.control);
-    return settle_egress_filter(label, before, filled.control);
+    return store_control(label, filled.control);
 }
 
 Status Environments::set_control(bh_label label, __u64 control) {
     if (!is_live(label))
         return fail(Error(ESTALE, "the environment is gone"));
+    return store_control(label, control);
+}
+
+Status Environments::store_control(bh_label label, __u64 control) {
     bh_environment& record = records_[label.slot];
     const __u64 before = record.control;
+    // Nobody may take away meanwhile what this word needs.
+    UniqueFd lock;
+    if (needs_on_demand(before) || needs_on_demand(control)) {
+        BULKHEAD_TRY_VALUE(held, lock_pins());
+        lock = std::move(held);
+        BULKHEAD_TRY(attach_on_demand(control));
+    }
     BULKHEAD_TRY(prepare_egress_filter(label, record.cgroup_id, control));
     store_release(record.control, control);
+    if (lock)
+        BULKHEAD_TRY(settle_on_demand(*this));
     return settle_egress_filter(label, before, control);
 }
 
@@ -138,6 +149,8 @@ Result<bool> Environments::withdraw(bh_label label) {
     lower_slot_bound();
     BULKHEAD_TRY(stop_metering(label, record));
     BULKHEAD_TRY(settle_egress_filter(label, record.control, 0));
+    if (needs_on_demand(record.control))
+        BULKHEAD_TRY(settle_on_demand(*this));
     BULKHEAD_TRY(forget_refusals(label, recorded));
     return true;
 }

@@ -34,7 +34,8 @@ public:
     Result<bh_label> reserve(std::string_view name);
 
     // Fills in the reserved record, then stores its control word last. `record.serial` and
-    // `record.name` are ignored.
+    // `record.name` are ignored. Like set_control() it may take lock_pins(): not for whoever holds
+    // it.
     Status publish(bh_label label, const bh_environment& record);
 
     // Stores another control word: live, atomic, for every later hook.
@@ -68,6 +69,8 @@ private:
                  MapView<int, bh_task> tasks);
 
     [[nodiscard]] bool is_live(bh_label label) const;
+    // Stores `control`, with the programs there that it needs.
+    Status store_control(bh_label label, __u64 control);
     // How many slots to look at, all of them mapped.
     [[nodiscard]] std::size_t slots() const;
     void lower_slot_bound();

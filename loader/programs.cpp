@@ -15,6 +15,7 @@
 #include "loader/adoption.h"
 #include "loader/environments.h"
 #include "loader/libbpf_log.h"
+#include "loader/on_demand.h"
 #include "loader/pins.h"
 #include "loader/variants.h"
 
@@ -52,10 +53,11 @@ Result<Skeleton> open_and_load(const LoadOptions& options) {
 
 bool is_pinned_as_program(const bpf_program* program) {
     // Iterators are attached by each reader; cgroup programs to one cgroup each; adoption's while
-    // an environment is adopted.
+    // an environment is adopted; others while a policy asks for what they refuse.
     const auto type = bpf_program__expected_attach_type(program);
     return type == BPF_TRACE_ITER || bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB ||
-           kAdoptionProgram == bpf_program__name(program);
+           kAdoptionProgram == bpf_program__name(program) ||
+           is_on_demand(bpf_program__name(program));
 }
 
 Status attach_and_pin_programs(const bulkhead_bpf& skeleton) {

@@ -121,10 +121,11 @@ Result<Policy> load_classes(const std::string& name) {
     const loader::Rules& rules = policy.rules;
     if (!rules.nodes.empty() || !rules.routes.empty() || rules.policy.listen_count != 0 ||
         rules.policy.audited != 0 ||
-        BH_CONTROL_REFUSES(rules.control, BH_CLASS_DROPPED_CAPABILITIES))
+        BH_CONTROL_REFUSES(rules.control, BH_CLASS_DROPPED_CAPABILITIES) ||
+        BH_CONTROL_REFUSES(rules.control, BH_CLASS_DRIFT))
         return fail(Error(0,
-                          name + " has rules about paths, addresses, ports, capabilities or the "
-                                 "mode of a section: these cannot be published",
+                          name + " has rules about paths, drift, addresses, ports, capabilities or "
+                                 "the mode of a section: these cannot be published",
                           Fault::kUnsupported)
                         .advise("docs/policy.md says what can"));
     for (unsigned id = BH_FIRST_POLICY_CLASS; id < BH_CLASS_COUNT; ++id) {

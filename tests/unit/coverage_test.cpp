@@ -16,8 +16,7 @@ TEST(Coverage, EveryClassOfTheDefaultHasAHook) {
 }
 
 TEST(Coverage, NamesTheClassesThatNoProgramDecidesBy) {
-    for (const bh_class class_id :
-         {BH_CLASS_PATHS, BH_CLASS_EXECUTION, BH_CLASS_DRIFT, BH_CLASS_ANONYMOUS_CODE})
+    for (const bh_class class_id : {BH_CLASS_PATHS, BH_CLASS_EXECUTION})
         EXPECT_FALSE(is_enforced(class_id)) << class_name(class_id);
     EXPECT_TRUE(is_enforced(BH_CLASS_EGRESS));
 }

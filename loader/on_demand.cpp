@@ -1,0 +1,72 @@
+#include "loader/on_demand.h"
+
+#include <bpf/bpf.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <string>
+
+#include "loader/pins.h"
+
+namespace bulkhead::loader {
+namespace {
+
+struct OnDemand {
+    std::string_view program;
+    __u64 classes;  // a bit each
+};
+
+constexpr __u64 kCode = 1ULL << BH_CLASS_ANONYMOUS_CODE | 1ULL << BH_CLASS_DRIFT;
+
+constexpr std::array kPrograms = {OnDemand{"bh_exec_code", kCode}, OnDemand{"bh_mmap_code", kCode},
+                                  OnDemand{"bh_mprot_code", kCode}};
+
+Status attach(std::string_view program) {
+    const std::string pin = link_pin(program);
+    if (::access(pin.c_str(), F_OK) == 0)
+        return {};
+    BULKHEAD_TRY_VALUE(pinned, open_pinned(program_pin(program)));
+    const UniqueFd link(bpf_raw_tracepoint_open(nullptr, pinned.get()));
+    if (!link)
+        return fail(Error::from_errno("attach " + std::string(program))
+                        .advise("bulkhead doctor tells what this kernel lacks"));
+    if (bpf_obj_pin(link.get(), pin.c_str()) != 0)
+        return fail_errno("pin " + pin);
+    return {};
+}
+
+}  // namespace
+
+bool is_on_demand(std::string_view program) {
+    return std::any_of(kPrograms.begin(), kPrograms.end(),
+                       [&](const OnDemand& row) { return row.program == program; });
+}
+
+bool needs_on_demand(__u64 control) {
+    return std::any_of(kPrograms.begin(), kPrograms.end(),
+                       [&](const OnDemand& row) { return (row.classes & control) != 0; });
+}
+
+Status attach_on_demand(__u64 control) {
+    for (const OnDemand& row : kPrograms) {
+        if ((row.classes & control) != 0)
+            BULKHEAD_TRY(attach(row.program));
+    }
+    return {};
+}
+
+Status settle_on_demand(const Environments& environments) {
+    __u64 needed = 0;
+    environments.for_each(
+        [&](bh_label, const bh_environment& record) { needed |= record.control; });
+    for (const OnDemand& row : kPrograms) {
+        const std::string pin = link_pin(row.program);
+        if ((row.classes & needed) == 0 && ::unlink(pin.c_str()) != 0 && errno != ENOENT)
+            return fail_errno("remove " + pin);
+    }
+    return {};
+}
+
+}  // namespace bulkhead::loader
