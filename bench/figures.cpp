@@ -43,6 +43,8 @@ Result<Baseline> read_baseline(const std::string& path) {
         baseline.tolerance = json.at("tolerance");
         baseline.noise = json.at("noise");
         baseline.figures = json.at("figures").get<Figures>();
+        for (const auto& [group, noisy] : json.at("noisy").items())
+            baseline.noise_of[group] = noisy.at("noise");
         for (const auto& [name, gate] : json.at("gates").items())
             baseline.gates.push_back(read_gate(name, gate));
         return baseline;
@@ -82,11 +84,23 @@ std::vector<std::string> compared_groups(const Baseline& baseline) {
     return groups;
 }
 
+namespace {
+
+// In instructions.
+double noise_of(const Baseline& baseline, const std::string& group) {
+    const auto whole = baseline.figures.find(group + ".whole");
+    if (whole == baseline.figures.end())
+        return 0;
+    const auto own = baseline.noise_of.find(group);
+    return (own == baseline.noise_of.end() ? baseline.noise : own->second) *
+           static_cast<double>(whole->second);
+}
+
+}  // namespace
+
 std::vector<std::string> moved(const Baseline& baseline, const std::string& group,
                                const Figures& figures) {
-    const auto whole = baseline.figures.find(group + ".whole");
-    const double noise =
-        whole == baseline.figures.end() ? 0 : baseline.noise * static_cast<double>(whole->second);
+    const double noise = noise_of(baseline, group);
     std::vector<std::string> lines;
     for (const auto& [name, before] : baseline.figures) {
         if (group_of(name) != group)

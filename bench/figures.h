@@ -30,6 +30,7 @@ struct Gate {
 struct Baseline {
     double tolerance = 0;  // as a part of the figure
     double noise = 0;      // for what one program adds: as a part of the whole act
+    std::map<std::string, double> noise_of;  // instead of `noise`, by group; the file says why
     Figures figures;
     std::vector<Gate> gates;
 };

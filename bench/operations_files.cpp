@@ -175,15 +175,12 @@ Act mmap_munmap() {
     };
 }
 
-// A page of a file as code. Without a policy that asks for more, all but these pass unlooked at.
+// A file as code. The hook comes before the kernel sees that there is nothing to map, and nothing
+// is made that would be freed later.
 Act mmap_code() {
     make_file();
-    (void)!::truncate(kFile, 4096);
     const int fd = ::open(kFile, O_RDONLY | O_CLOEXEC);
-    return [fd] {
-        void* const page = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
-        ::munmap(page, 4096);
-    };
+    return [fd] { ::mmap(nullptr, 0, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0); };
 }
 
 Act protect_code() {

@@ -118,6 +118,32 @@ Act socket_close() {
     return [] { ::close(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)); };
 }
 
+// The hook comes before the kernel sees that the socket is bound.
+Act bind_again() {
+    const sockaddr_in any_port = loopback();
+    const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    (void)::bind(socket, reinterpret_cast<const sockaddr*>(&any_port), sizeof any_port);
+    return [=] {
+        (void)::bind(socket, reinterpret_cast<const sockaddr*>(&any_port), sizeof any_port);
+    };
+}
+
+// Only the peer's address changes, to what it was.
+Act connect_udp() {
+    sockaddr_in peer = loopback();
+    peer.sin_port = htons(9);
+    const int socket = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    return [=] { (void)::connect(socket, reinterpret_cast<const sockaddr*>(&peer), sizeof peer); };
+}
+
+// On a socket that listens, only the length of its queue is set.
+Act listen_again() {
+    const sockaddr_in any_port = loopback();
+    const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    (void)::bind(listener, reinterpret_cast<const sockaddr*>(&any_port), sizeof any_port);
+    return [=] { (void)::listen(listener, 1); };
+}
+
 }  // namespace
 
 std::span<const Operation> socket_operations() {
@@ -128,6 +154,9 @@ std::span<const Operation> socket_operations() {
         Operation{"unix_send_receive", 50, unix_send_receive},
         Operation{"pass_descriptor", 30, pass_descriptor},
         Operation{"socket_close", 50, socket_close},
+        Operation{"bind_again", 50, bind_again},
+        Operation{"connect_udp", 50, connect_udp},
+        Operation{"listen_again", 50, listen_again},
     };
     return kOperations;
 }
