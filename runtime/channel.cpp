@@ -36,6 +36,8 @@ const char* step_name(Step step) {
             return "make a session keyring";
         case Step::kCapabilities:
             return "drop capabilities";
+        case Step::kCoreLimit:
+            return "limit core dumps";
         case Step::kUser:
             return "become the user";
         case Step::kWorkdir:

@@ -29,6 +29,7 @@ enum class Step : std::uint32_t {
     kTerminal,
     kKeyring,
     kCapabilities,
+    kCoreLimit,
     kUser,
     kWorkdir,
     kNotFound,

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <sys/capability.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -135,6 +136,13 @@ std::string find_command(const std::string& command, const std::string& search) 
     return {};
 }
 
+// A crash inside would start the host's core_pattern helper, as root in the host's namespaces, with
+// the crashed memory as its input. A limit of 1, and only 1, tells the kernel not to.
+bool keep_cores_from_host() {
+    constexpr rlimit kNoHelper{1, 1};
+    return ::setrlimit(RLIMIT_CORE, &kNoHelper) == 0;
+}
+
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> result;
     result.reserve(strings.size() + 1);
@@ -191,6 +199,8 @@ Report fork_under_reaper() {
 Report become_payload(const ProcessSpec& process, const std::string& hostname) {
     if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0)
         return failed(Step::kKeyring);
+    if (!keep_cores_from_host())
+        return failed(Step::kCoreLimit);
     auto user = look_up_user(process.user);
     if (!user) {
         errno = user.error().code();

@@ -19,6 +19,8 @@ namespace bulkhead::runtime {
 namespace {
 
 constexpr gid_t kTtyGroup = 5;
+// The machine has one pool of pseudo-terminals (kernel.pty.max, 4096), 1024 of them for the host.
+constexpr const char* kTerminals = "256";
 
 struct Device {
     const char* name;
@@ -178,6 +180,7 @@ private:
         auto terminals = new_mount("devpts",
                                    {{"uid", std::to_string(owner_.uid_base)},
                                     {"gid", std::to_string(owner_.uid_base + kTtyGroup)},
+                                    {"max", kTerminals},
                                     {"mode", "0620"},
                                     {"ptmxmode", "0666"}},
                                    MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
