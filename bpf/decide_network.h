@@ -13,7 +13,7 @@ struct bh_endpoint {
 	__u8 address[16]; /* as bh_route_key has it */
 	__u16 port; /* host byte order; 0: the protocol has none */
 	__u8 protocol; /* TCP for MPTCP */
-	__u8 pad;
+	__u8 flags; /* the programs': of the refusal, if it is one */
 	__u32 rule; /* number of the rule that decided; 0: none did */
 };
 

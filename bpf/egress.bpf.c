@@ -54,6 +54,7 @@ static __noinline int bh_refuse_reach(struct bh_subject *subject, struct sock *s
 	struct bh_request request = {
 		.hook = hook_and_class >> 16,
 		.class_id = hook_and_class & 0xff,
+		.flags = to->flags,
 		.object_kind = BH_OBJECT_SOCKET,
 		.rule = to->rule,
 		.values = { sk->__sk_common.skc_family, sk->sk_type, to->protocol, to->port },

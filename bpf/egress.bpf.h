@@ -22,25 +22,35 @@ static __always_inline struct bh_route *bh_route_of(struct bh_subject *subject,
 	return bpf_map_lookup_elem(&bh_routes, &key);
 }
 
-/* The verdict of the rules; what no row and no entry gives is refused. */
+/*
+ * The verdict of one policy entire; what no row and no entry gives is refused. Leaves in `to` what
+ * a refusal is recorded with.
+ */
 static __noinline int bh_judge(struct bh_subject *subject, struct bh_endpoint *to)
 {
-	struct bh_route *route;
+	int i;
 
 	if (!subject || !to)
 		return BH_VERDICT_REFUSE;
-	to->rule = 0;
-	route = bh_route_of(subject, to);
-	if (!route) {
-		/* The rows go after the control word: it may name another generation by now. */
-		bh_subject_resolve(subject);
+	for (i = 0; i < BH_MAX_TRIES; i++) {
+		struct bh_route *route;
+		int verdict = BH_VERDICT_REFUSE;
+
 		if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS))
 			return BH_VERDICT_ALLOW;
+		to->rule = 0;
 		route = bh_route_of(subject, to);
+		if (route)
+			verdict = bh_port_verdict(route->ports, BH_MAX_ROUTE_PORTS, to);
+		if (verdict != BH_VERDICT_ALLOW)
+			to->flags = bh_settle(subject, BH_CLASS_EGRESS, &to->rule);
+		if (bh_is_current(subject))
+			return verdict;
+		bh_subject_resolve(subject);
 	}
-	if (!route)
-		return BH_VERDICT_REFUSE;
-	return bh_port_verdict(route->ports, BH_MAX_ROUTE_PORTS, to);
+	to->rule = 0;
+	to->flags = BH_REQUEST_SETTLED | BH_REFUSAL_INTERNAL;
+	return BH_VERDICT_REFUSE;
 }
 
 /*

@@ -105,6 +105,7 @@ static __noinline int bh_count_packet(struct bh_subject *subject, struct bh_endp
 	struct bh_request request = {
 		.hook = BH_HOOK_cgroup_egress,
 		.class_id = BH_CLASS_EGRESS,
+		.flags = to->flags & ~BH_REQUEST_SETTLED,
 		.error = -EPERM,
 		.object_kind = BH_OBJECT_SOCKET,
 		.rule = to->rule,
@@ -130,7 +131,6 @@ int bh_cg_filter(struct __sk_buff *skb)
 	struct bh_label *label = bpf_get_local_storage(&bh_net_cgroups, 0);
 	struct bh_subject subject = { .label = *label };
 	struct bh_endpoint to = {};
-	struct bh_request question = { .class_id = BH_CLASS_EGRESS };
 	int verdict = BH_VERDICT_REFUSE;
 
 	bh_subject_resolve(&subject);
@@ -138,10 +138,10 @@ int bh_cg_filter(struct __sk_buff *skb)
 		return BH_PACKET_PASSES;
 	if (bh_read_packet(skb, &to))
 		verdict = bh_judge(&subject, &to);
-	question.rule = to.rule;
-	if (verdict == BH_VERDICT_ALLOW || bh_answers(skb) || bh_is_audited(&subject, &question))
+	else
+		to.flags = bh_settle(&subject, BH_CLASS_EGRESS, &to.rule);
+	if (verdict == BH_VERDICT_ALLOW || bh_answers(skb) || to.flags & BH_REFUSAL_AUDITED)
 		return BH_PACKET_PASSES;
-	to.rule = question.rule;
 	/* Counted where it was sent. */
 	if (verdict == BH_VERDICT_DROP)
 		return BH_PACKET_VANISHES;

@@ -42,6 +42,26 @@ static __always_inline void bh_subject_resolve(struct bh_subject *subject)
 	subject->control = *(volatile __u64 *)&env->control;
 }
 
+/* How often a hook begins again because another policy was published meanwhile. */
+#define BH_MAX_TRIES 4
+
+/*
+ * False when the control word that `subject` was resolved by is no longer the published one. The
+ * rows of a generation are deleted, and their memory used for others, only after the word names
+ * another: asked after reading rows, and before acting by them, this tells that all of them were of
+ * one policy. Loads stay in their order on x86-64; other machines need a barrier here.
+ */
+static __always_inline bool bh_is_current(const struct bh_subject *subject)
+{
+	struct bh_environment *env = subject->env;
+
+	if (!env)
+		return true;
+	barrier();
+	return *(volatile __u64 *)&env->control == subject->control &&
+	       *(volatile __u32 *)&env->serial == subject->label.serial;
+}
+
 /* True when the current task belongs to an environment; false: not ours, allow. */
 static __always_inline bool bh_subject_current(struct bh_subject *subject)
 {

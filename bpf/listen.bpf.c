@@ -13,23 +13,45 @@ static __always_inline bool bh_serves_ports(struct sock *sk)
 	       bh_protocol_has_ports(bh_rule_protocol(sk->sk_protocol));
 }
 
+/* True when one policy entire lets `own` be served; else `own` has what a refusal is recorded with.
+ */
+static __noinline int bh_may_serve(struct bh_subject *subject, struct bh_endpoint *own)
+{
+	int i;
+
+	if (!subject || !own)
+		return 0;
+	for (i = 0; i < BH_MAX_TRIES; i++) {
+		struct bh_policy *policy = bh_policy_of(subject);
+		bool allowed;
+
+		own->rule = 0;
+		allowed = policy && bh_listen_verdict(policy, own) == BH_VERDICT_ALLOW;
+		if (!allowed)
+			own->flags = bh_settle(subject, BH_CLASS_LISTEN, &own->rule);
+		if (bh_is_current(subject))
+			return allowed;
+		bh_subject_resolve(subject);
+		if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_LISTEN))
+			return 1;
+	}
+	own->rule = 0;
+	own->flags = BH_REQUEST_SETTLED | BH_REFUSAL_INTERNAL;
+	return 0;
+}
+
 static __noinline int bh_check_port(struct bh_subject *subject, struct sock *sk, __u16 hook,
 				    __u16 port)
 {
 	struct bh_endpoint own = { .port = port, .protocol = bh_rule_protocol(sk->sk_protocol) };
-	struct bh_policy *policy = bh_policy_of(subject);
 
-	if (!policy) {
-		/* The rows go after the control word: it may name another generation by now. */
-		bh_subject_resolve(subject);
-		policy = bh_policy_of(subject);
-	}
-	if (policy && bh_listen_verdict(policy, &own) == BH_VERDICT_ALLOW)
+	if (bh_may_serve(subject, &own))
 		return 0;
 
 	struct bh_request request = {
 		.hook = hook,
 		.class_id = BH_CLASS_LISTEN,
+		.flags = own.flags,
 		.object_kind = BH_OBJECT_SOCKET,
 		.rule = own.rule,
 		.values = { sk->__sk_common.skc_family, sk->sk_type, own.protocol, port },

@@ -9,11 +9,17 @@
 
 #include "bpf/identity.bpf.h"
 
+/*
+ * A flag of a request beside bh_refusal_flags: rule and audit are those of the rows that decided.
+ * Without it bh_decide() reads them.
+ */
+#define BH_REQUEST_SETTLED (1 << 7)
+
 /* What is asked and of what. `values` by bh_object_kind. */
 struct bh_request {
 	__u16 hook;
 	__u8 class_id;
-	__u8 flags; /* bh_refusal_flags */
+	__u8 flags; /* bh_refusal_flags, BH_REQUEST_SETTLED */
 	__s32 error; /* set by bh_decide() */
 	__u32 object_kind;
 	__u32 name_bytes; /* of `name` when it is not terminated; 0: it is */
@@ -130,7 +136,7 @@ static __noinline int bh_record(struct bh_subject *subject, struct bh_request *r
 }
 
 /* What the rules say beside trees and addresses; NULL: the policy is of classes only. */
-static __always_inline struct bh_policy *bh_policy_of(struct bh_subject *subject)
+static __always_inline struct bh_policy *bh_policy_of(const struct bh_subject *subject)
 {
 	struct bh_policy_key key = {
 		.label = subject->label,
@@ -141,23 +147,46 @@ static __always_inline struct bh_policy *bh_policy_of(struct bh_subject *subject
 }
 
 /*
- * True when the refusal is only recorded: by the policy's mode or by its section's. A task whose
- * record is gone is never let through.
+ * The flags of a refusal of `class_id`, which is only recorded by the policy's mode or by its
+ * section's; and the rule that set the class where no other decided. A task whose record is gone
+ * is never let through.
  */
-static __noinline int bh_is_audited(struct bh_subject *subject, struct bh_request *request)
+static __always_inline __u8 bh_settle(const struct bh_subject *subject, __u32 class_id, __u32 *rule)
 {
-	struct bh_policy *policy;
-	__u32 class_id;
+	struct bh_policy *policy = bh_policy_of(subject);
+
+	if (policy && !*rule && class_id < BH_MAX_CLASSES)
+		*rule = policy->rule_of_class[class_id];
+	if (BH_CONTROL_MODE(subject->control) != BH_MODE_ENFORCE ||
+	    (policy && policy->audited >> (class_id & 63) & 1))
+		return BH_REQUEST_SETTLED | BH_REFUSAL_AUDITED;
+	return BH_REQUEST_SETTLED;
+}
+
+/* For classes that no other row decides about. False: allowed by what was published meanwhile. */
+static __noinline int bh_settle_class(struct bh_subject *subject, struct bh_request *request)
+{
+	__u32 class_id, rule;
+	__u8 flags = 0;
+	int i;
 
 	if (!subject || !request)
-		return 0;
-	class_id = request->class_id;
-	policy = bh_policy_of(subject);
-	if (policy && !request->rule && class_id < BH_MAX_CLASSES)
-		request->rule = policy->rule_of_class[class_id];
-	if (BH_CONTROL_MODE(subject->control) != BH_MODE_ENFORCE)
 		return 1;
-	return policy && policy->audited >> (class_id & 63) & 1;
+	class_id = request->class_id;
+	for (i = 0; i < BH_MAX_TRIES; i++) {
+		rule = request->rule;
+		if (!BH_CONTROL_REFUSES(subject->control, class_id))
+			return 0;
+		flags = bh_settle(subject, class_id, &rule);
+		if (bh_is_current(subject)) {
+			request->rule = rule;
+			request->flags |= flags;
+			return 1;
+		}
+		bh_subject_resolve(subject);
+	}
+	request->flags |= BH_REFUSAL_INTERNAL;
+	return 1;
 }
 
 /*
@@ -170,11 +199,11 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 	__u32 class_id = request->class_id;
 	bool audit;
 
-	if (!BH_CONTROL_REFUSES(subject->control, class_id))
+	if (!BH_CONTROL_REFUSES(subject->control, class_id) ||
+	    (!(request->flags & BH_REQUEST_SETTLED) && !bh_settle_class(subject, request)))
 		return 0;
-	audit = bh_is_audited(subject, request);
-	if (audit)
-		request->flags |= BH_REFUSAL_AUDITED;
+	audit = request->flags & BH_REFUSAL_AUDITED;
+	request->flags &= ~BH_REQUEST_SETTLED;
 	request->error = error;
 	if (subject->state && class_id < BH_MAX_CLASSES) {
 		__u64 *counter = audit ? subject->state->audited : subject->state->refused;

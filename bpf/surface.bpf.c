@@ -128,6 +128,33 @@ static __always_inline int bh_class_of_capability(struct bh_subject *subject, in
 	return BH_CLASS_DROPPED_CAPABILITIES;
 }
 
+/* True when one policy entire refuses the capability in `request`, which is filled in then. */
+static __noinline int bh_is_dropped(struct bh_subject *subject, struct bh_request *request,
+				    int level)
+{
+	int i;
+
+	if (!subject || !request)
+		return 1;
+	for (i = 0; i < BH_MAX_TRIES; i++) {
+		int class_id = bh_class_of_capability(subject, request->values[0], level);
+		__u32 rule = 0;
+
+		if (class_id >= 0) {
+			request->class_id = class_id;
+			request->flags = bh_settle(subject, class_id, &rule);
+			request->rule = rule;
+		}
+		if (bh_is_current(subject))
+			return class_id >= 0;
+		bh_subject_resolve(subject);
+	}
+	request->class_id = BH_CLASS_CAPABILITIES;
+	request->rule = 0;
+	request->flags = BH_REQUEST_SETTLED | BH_REFUSAL_INTERNAL;
+	return 1;
+}
+
 /*
  * Only the task's own credentials: overlayfs asks with those of its mounter. A question that the
  * kernel does not audit is only a question: refused without a row.
@@ -138,17 +165,17 @@ int BPF_PROG(bh_capable, const struct cred *cred, struct user_namespace *ns, int
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct bh_subject subject;
-	int class_id;
+	struct bh_request request = {
+		.hook = BH_HOOK_capable,
+		.object_kind = BH_OBJECT_NUMBER,
+		.values = { cap },
+	};
 
 	if (!bh_subject_current(&subject) || cred != task->real_cred)
 		return 0;
-	class_id = bh_class_of_capability(&subject, cap, ns->level);
-	if (class_id < 0)
+	if (!bh_is_dropped(&subject, &request, ns->level))
 		return 0;
 	if (!(opts & CAP_OPT_NOAUDIT))
-		return bh_refuse_number(&subject, BH_HOOK_capable, class_id, cap);
-
-	struct bh_request question = { .class_id = class_id };
-
-	return bh_is_audited(&subject, &question) ? 0 : -EPERM;
+		return bh_decide(&subject, &request, -EPERM);
+	return request.flags & BH_REFUSAL_AUDITED ? 0 : -EPERM;
 }

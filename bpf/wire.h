@@ -240,6 +240,12 @@ enum bh_environment_flags {
 	BH_ENV_BEST_EFFORT = 1 << 1, /* started although a control was not effective */
 	BH_ENV_ADOPTED = 1 << 2, /* ran before it was an environment: whatever is in its cgroup */
 	BH_ENV_RELEASING = 1 << 3, /* its tasks lose their label */
+	BH_ENV_RULES = 1 << 4, /* rows of rules carry its label: user space's note */
+	/*
+	 * Rows of other generations than control's may be there: a publication is under way, or
+	 * whoever did it was killed.
+	 */
+	BH_ENV_PUBLISHING = 1 << 5,
 };
 
 /*

@@ -17,9 +17,8 @@ struct Options {
 };
 
 Result<int> adopt(Options& options) {
-    BULKHEAD_TRY_VALUE(policy, policy::load_classes(options.policy));
-    options.spec.control = policy.rules.control;
-    options.spec.policy_name = options.policy;
+    BULKHEAD_TRY_VALUE(policy, policy::load_enforced(options.policy));
+    options.spec.policy = {std::move(policy.rules), options.policy, std::move(policy.sources)};
     BULKHEAD_TRY_VALUE(name, runtime::adopt(options.spec));
     if (options.json)
         print_outcome(name, "adopted");

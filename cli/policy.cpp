@@ -1,4 +1,4 @@
-// bulkhead policy: checks, shows, compares and explains policies.
+// bulkhead policy: checks, shows, compares, explains and publishes policies.
 #include <fmt/format.h>
 
 #include <array>
@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/commands.h"
+#include "runtime/apply.h"
 #include "runtime/policy/decide.h"
 #include "runtime/policy/diff.h"
 #include "runtime/policy/schema.h"
@@ -119,13 +120,26 @@ Result<int> explain(const Options& options) {
     return 0;
 }
 
+Result<int> apply(const Options& options) {
+    BULKHEAD_TRY(expect_words(options, 2, 2, "apply NAME POLICY"));
+    const std::string &name = options.words[1], &source = options.words[2];
+    BULKHEAD_TRY_VALUE(policy, policy::load_enforced(source));
+    BULKHEAD_TRY_VALUE(generation, runtime::apply_policy(name, policy, source));
+    if (options.json)
+        std::puts(nlohmann::json{
+            {"name", name}, {"outcome", "applied"}, {"policy", source}, {"generation", generation}}
+                      .dump()
+                      .c_str());
+    return 0;
+}
+
 struct Verb {
     std::string_view name;
     Result<int> (*act)(const Options& options);
 };
 
 constexpr std::array kVerbs = {Verb{"check", check}, Verb{"show", show}, Verb{"diff", diff},
-                               Verb{"explain", explain}};
+                               Verb{"explain", explain}, Verb{"apply", apply}};
 
 Result<int> act(const Options& options) {
     const std::string& name = options.words.front();
@@ -151,13 +165,14 @@ Action declare(CLI::App& app) {
         "diff A B              what one allows and the other refuses\n"
         "explain A ACT OBJECT  who decides: open-read, open-write, open-append, exec PATH,\n"
         "                      connect ADDRESS[:PORT][/PROTOCOL], listen [PROTOCOL/]PORT,\n"
-        "                      capability NAME, class NAME");
+        "                      capability NAME, class NAME\n"
+        "apply NAME POLICY     from now on a running environment has this profile or file");
     return [options](const Payload&) { return act(*options); };
 }
 
 }  // namespace
 
-const Command kPolicy = {"policy", "check, show, compare and explain policies", ExitCodes::kOwn,
-                         declare};
+const Command kPolicy = {"policy", "check, show, compare, explain and apply policies",
+                         ExitCodes::kOwn, declare};
 
 }  // namespace bulkhead::cli

@@ -168,10 +168,8 @@ Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& opt
     spec.afterlife = afterlife_of(options);
     spec.strictness =
         options.best_effort ? runtime::Strictness::kBestEffort : runtime::Strictness::kStrict;
-    BULKHEAD_TRY_VALUE(policy, policy::load_classes(options.policy));
-    spec.control = policy.rules.control;
-    spec.policy_sources = std::move(policy.sources);
-    spec.policy_name = options.policy;
+    BULKHEAD_TRY_VALUE(policy, policy::load_enforced(options.policy));
+    spec.policy = {std::move(policy.rules), options.policy, std::move(policy.sources)};
     // Whoever writes it at the end may be another command, in another directory.
     if (!options.receipt.empty())
         spec.receipt_path = std::filesystem::absolute(options.receipt);

@@ -1,9 +1,9 @@
-// bulkhead set: another policy for a running environment, by one store.
+// bulkhead set: single classes or the mode of a running environment, by one store.
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/outcome.h"
-#include "runtime/life.h"
+#include "runtime/apply.h"
 #include "runtime/policy/classes.h"
 
 namespace bulkhead::cli {
@@ -17,29 +17,30 @@ struct Options {
     bool json = false;
 };
 
-Result<std::uint64_t> changed_control(const Options& options, std::uint64_t control) {
+Result<loader::ControlChange> change_of(const Options& options) {
+    loader::ControlChange change;
     for (const std::string& name : options.allow) {
         BULKHEAD_TRY_VALUE(class_id, policy::parse_class(name));
-        control = loader::allowing(control, class_id);
+        change.allow |= 1ULL << class_id;
     }
     for (const std::string& name : options.refuse) {
         BULKHEAD_TRY_VALUE(class_id, policy::parse_class(name));
-        control = loader::refusing(control, class_id);
+        change.refuse |= 1ULL << class_id;
     }
+    if ((change.allow & change.refuse) != 0)
+        return fail_usage("a class is allowed or refused, not both");
     if (!options.mode.empty()) {
         BULKHEAD_TRY_VALUE(mode, policy::parse_mode(options.mode));
-        control = loader::with_mode(control, mode);
+        change.mode = mode;
     }
-    return control;
+    return change;
 }
 
 Result<int> set(const Options& options) {
     if (options.allow.empty() && options.refuse.empty() && options.mode.empty())
         return fail_usage("nothing to change: give --allow, --refuse or --mode");
-    BULKHEAD_TRY_VALUE(environments, runtime::open_loaded());
-    BULKHEAD_TRY_VALUE(label, runtime::find_environment(environments, options.name));
-    BULKHEAD_TRY_VALUE(control, changed_control(options, environments.record(label)->control));
-    BULKHEAD_TRY(environments.set_control(label, control));
+    BULKHEAD_TRY_VALUE(change, change_of(options));
+    BULKHEAD_TRY(runtime::change_policy(options.name, change));
     if (options.json)
         print_outcome(options.name, "changed");
     return 0;

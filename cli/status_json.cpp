@@ -55,7 +55,7 @@ nlohmann::json status_to_json(const runtime::EnvironmentStatus& status) {
     json["command"] = state.spec.process.argv;
     json["root"] = state.spec.root.path;
     json["network"] = state.spec.network == runtime::NetworkKind::kHost ? "host" : "none";
-    json["policy"] = state.spec.policy_name;
+    json["policy"] = state.spec.policy.name;
     json["adopted_cgroup"] = state.spec.adopted_cgroup;
     json["best_effort"] = state.spec.strictness == runtime::Strictness::kBestEffort;
     return json;

@@ -1,7 +1,6 @@
 #include "loader/environments.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <cstring>
 
@@ -10,6 +9,7 @@
 #include "loader/on_demand.h"
 #include "loader/pins.h"
 #include "loader/refusals.h"
+#include "loader/store_release.h"
 
 namespace bulkhead::loader {
 namespace {
@@ -17,29 +17,22 @@ namespace {
 // The first places of bh_environment.granted are those of the first process.
 constexpr std::size_t kStandardDescriptors = 3;
 
-__u64 next_generation(__u64 control) {
-    const __u64 next = control + (1ULL << BH_CONTROL_GENERATION_SHIFT);
-    return BH_CONTROL_GENERATION(next) != 0 ? next : next + (1ULL << BH_CONTROL_GENERATION_SHIFT);
-}
-
-template <typename Field>
-void store_release(Field& field, Field value) {
-    std::atomic_ref<Field>(field).store(value, std::memory_order_release);
-}
-
 }  // namespace
 
-__u64 refusing(__u64 control, bh_class class_id) {
-    return next_generation(control) | (1ULL << class_id);
+__u64 changed(__u64 control, const ControlChange& change) {
+    control = (control | change.refuse) & ~change.allow;
+    if (!change.mode)
+        return control;
+    return (control & ~(3ULL << BH_CONTROL_MODE_SHIFT)) |
+           (static_cast<__u64>(*change.mode) << BH_CONTROL_MODE_SHIFT);
 }
 
-__u64 allowing(__u64 control, bh_class class_id) {
-    return next_generation(control) & ~(1ULL << class_id);
-}
-
-__u64 with_mode(__u64 control, bh_mode mode) {
-    const __u64 without = next_generation(control) & ~(3ULL << BH_CONTROL_MODE_SHIFT);
-    return without | (static_cast<__u64>(mode) << BH_CONTROL_MODE_SHIFT);
+__u64 in_generation_after(__u64 control, __u64 before) {
+    constexpr __u64 kBelow = (1ULL << BH_CONTROL_GENERATION_SHIFT) - 1;
+    __u64 next = (before & ~kBelow) + (1ULL << BH_CONTROL_GENERATION_SHIFT);
+    if (BH_CONTROL_GENERATION(next) == 0)
+        next = 1ULL << BH_CONTROL_GENERATION_SHIFT;
+    return (control & kBelow) | next;
 }
 
 Environments::Environments(Records records, MapView<__u32, bh_state> states,
@@ -86,43 +79,6 @@ Result<bh_label> Environments::reserve(std::string_view name) {
                                   " slots for environments are taken"));
 }
 
-Status Environments::publish(bh_label label, const bh_environment& filled) {
-    if (!is_live(label))
-        return fail(Error(ESTALE, "publish: the environment is gone"));
-    bh_environment& record = records_[label.slot];
-    bh_environment copy = filled;
-    copy.serial = record.serial;
-    copy.control = record.control;
-    std::memcpy(copy.name, record.name, sizeof copy.name);
-    // What is attached stands in the record first: whoever withdraws it finds what to undo.
-    std::memcpy(&record, &copy, sizeof copy);
-    BULKHEAD_TRY(start_metering(label, filled));
-    return store_control(label, filled.control);
-}
-
-Status Environments::set_control(bh_label label, __u64 control) {
-    if (!is_live(label))
-        return fail(Error(ESTALE, "the environment is gone"));
-    return store_control(label, control);
-}
-
-Status Environments::store_control(bh_label label, __u64 control) {
-    bh_environment& record = records_[label.slot];
-    const __u64 before = record.control;
-    // Nobody may take away meanwhile what this word needs.
-    UniqueFd lock;
-    if (needs_on_demand(before) || needs_on_demand(control)) {
-        BULKHEAD_TRY_VALUE(held, lock_pins());
-        lock = std::move(held);
-        BULKHEAD_TRY(attach_on_demand(control));
-    }
-    BULKHEAD_TRY(prepare_egress_filter(label, record.cgroup_id, control));
-    store_release(record.control, control);
-    if (lock)
-        BULKHEAD_TRY(settle_on_demand(*this));
-    return settle_egress_filter(label, before, control);
-}
-
 Status Environments::grant(bh_label label, const bh_inode& inode) {
     BULKHEAD_TRY_VALUE(lock, lock_pins());
     if (!is_live(label))
@@ -145,6 +101,8 @@ Result<bool> Environments::withdraw(bh_label label) {
     bh_environment& record = records_[label.slot];
     BULKHEAD_TRY_VALUE(state, states_.find(label.slot));
     const __u64 recorded = state ? state->refusal_count : 0;
+    if ((record.flags & BH_ENV_RULES) != 0)
+        BULKHEAD_TRY(withdraw_rules(label));
     store_release(record.serial, __u32{0});
     lower_slot_bound();
     BULKHEAD_TRY(stop_metering(label, record));

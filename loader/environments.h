@@ -18,10 +18,18 @@ namespace bulkhead::loader {
 inline constexpr __u64 kDefaultControl =
     (1ULL << BH_CONTROL_GENERATION_SHIFT) | ((1ULL << BH_FIRST_POLICY_CLASS) - 1);
 
-// The next generation of `control` with one class refused or allowed, or with another mode.
-__u64 refusing(__u64 control, bh_class class_id);
-__u64 allowing(__u64 control, bh_class class_id);
-__u64 with_mode(__u64 control, bh_mode mode);
+struct Rules;
+
+// What changes of a control word while its generation, and with it the rows of rules, stays.
+struct ControlChange {
+    __u64 allow = 0;  // classes, a bit each
+    __u64 refuse = 0;
+    std::optional<bh_mode> mode = std::nullopt;
+};
+__u64 changed(__u64 control, const ControlChange& change);
+
+// `control` with the number of the generation after that of `before`.
+__u64 in_generation_after(__u64 control, __u64 before);
 
 // A view of the pinned maps. Rows are read in place: what the kernel counts moves under the eye.
 class Environments {
@@ -34,20 +42,33 @@ public:
     Result<bh_label> reserve(std::string_view name);
 
     // Fills in the reserved record, then stores its control word last. `record.serial` and
-    // `record.name` are ignored. Like set_control() it may take lock_pins(): not for whoever holds
-    // it.
+    // `record.name` are ignored. None of those that change a record is for whoever holds
+    // lock_pins().
     Status publish(bh_label label, const bh_environment& record);
+    // Likewise with the rows of `rules`, whose control word it is: they are there before.
+    Status publish(bh_label label, const bh_environment& record, const Rules& rules);
 
-    // Stores another control word: live, atomic, for every later hook.
+    // Stores another control word: live, atomic, for every later hook. No rows go with it.
     // ESTALE: that environment is gone.
     Status set_control(bh_label label, __u64 control);
+
+    // Changes classes and mode of what is published by one store. The rules stay: it is the same
+    // generation, so that no row is written and no map can be full. ESTALE as above.
+    Status change(bh_label label, const ControlChange& change);
+
+    // Publishes other rules, live and atomic: writes the rows of the next generation, calls
+    // before(generation), stores the control word, deletes the rows of the last generation. When
+    // anything before the store fails, nothing has changed. ENOSPC: a map is full.
+    Status publish_rules(bh_label label, const Rules& rules,
+                         const std::function<Status(__u32 generation)>& before);
 
     // Lets the environment open an inode that lies elsewhere, which a process of it inherits as a
     // standard descriptor. There are BH_MAX_GRANTED places; the oldest later one gives way.
     Status grant(bh_label label, const bh_inode& inode);
 
-    // Withdraws the record first, then frees what belongs to it. Tasks that still carry the
-    // label are refused everything. False: it was gone already.
+    // Withdraws the record first, then frees what belongs to it: rows of rules while the record can
+    // still be found, so that who is killed half-way leaves nothing that nobody looks for. Tasks
+    // that still carry the label are refused everything. False: it was gone already.
     Result<bool> withdraw(bh_label label);
 
     // Labels a task and with it all that it will create. ESRCH: it has ended.
@@ -69,8 +90,10 @@ private:
                  MapView<int, bh_task> tasks);
 
     [[nodiscard]] bool is_live(bh_label label) const;
-    // Stores `control`, with the programs there that it needs.
+    // Stores `control`, with the programs there that it needs. Under lock_pins() where one of the
+    // two words needs programs on demand.
     Status store_control(bh_label label, __u64 control);
+    Status withdraw_rules(bh_label label);
     // How many slots to look at, all of them mapped.
     [[nodiscard]] std::size_t slots() const;
     void lower_slot_bound();

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <type_traits>
+#include <vector>
 
 #include "loader/result.h"
 #include "loader/unique_fd.h"
@@ -23,6 +24,8 @@ class MapView {
     static_assert(std::is_trivially_copyable_v<Value>);
 
 public:
+    using KeyType = Key;
+
     MapView(UniqueFd fd, std::string name) : fd_(std::move(fd)), name_(std::move(name)) {}
 
     [[nodiscard]] int fd() const { return fd_.get(); }
@@ -50,6 +53,64 @@ public:
         if (errno == ENOENT)
             return false;
         return fail_errno("delete from map " + name_);
+    }
+
+    // Writes many rows with few system calls; `values` are as many as `keys`. Where it ends with an
+    // error, the first `written` rows are there.
+    Status put_all(const std::vector<Key>& keys, const std::vector<Value>& values,
+                   std::size_t& written) const {
+        for (written = 0; written < keys.size();) {
+            auto count = static_cast<__u32>(keys.size() - written);
+            const int result =
+                bpf_map_update_batch(fd_.get(), &keys[written], &values[written], &count, nullptr);
+            written += count;
+            if (result != 0)
+                return fail_errno("write to map " + name_);
+        }
+        return {};
+    }
+
+    // Rows that are not there are passed over.
+    Status erase_all(const std::vector<Key>& keys) const {
+        for (std::size_t done = 0; done < keys.size();) {
+            auto count = static_cast<__u32>(keys.size() - done);
+            const int result = bpf_map_delete_batch(fd_.get(), &keys[done], &count, nullptr);
+            done += count;
+            if (result == 0)
+                continue;
+            if (errno != ENOENT)
+                return fail_errno("delete from map " + name_);
+            ++done;
+        }
+        return {};
+    }
+
+    // The keys after `first` in the map's own order, as long as accept(key); from the first key on
+    // when `first` is null. For maps whose order is kept while nothing is deleted.
+    template <typename Accept>
+    Result<std::vector<Key>> keys_after(const Key* first, Accept accept) const {
+        constexpr __u32 kAtOnce = 512;
+        std::vector<Key> found, keys(kAtOnce);
+        std::vector<Value> values(kAtOnce);
+        Key last = first != nullptr ? *first : Key{};
+        for (const Key* from = first;; from = &last) {
+            __u32 count = kAtOnce;
+            Key next{};
+            const int result =
+                bpf_map_lookup_batch(fd_.get(), from == nullptr ? nullptr : &last, &next,
+                                     keys.data(), values.data(), &count, nullptr);
+            const int error = result != 0 ? errno : 0;
+            if (error != 0 && error != ENOENT)
+                return fail_errno("walk map " + name_);
+            for (__u32 i = 0; i < count; ++i) {
+                if (!accept(keys[i]))
+                    return found;
+                found.push_back(keys[i]);
+            }
+            if (error == ENOENT || count == 0)
+                return found;
+            last = keys[count - 1];
+        }
     }
 
     // Calls visit(key) for each row. Rows deleted meanwhile may restart the walk.

@@ -32,10 +32,23 @@ struct Rules {
     __u64 control = kDefaultControl;
     bh_policy policy{};
     std::vector<TreeNode> nodes;   // empty: no [files]
-    std::vector<RouteRow> routes;  // empty: no egress rules
+    std::vector<RouteRow> routes;  // empty: no egress rules; else with rows for ::/0 and ::/128
 
     // False: the control word alone says everything, and publishing is one store.
     [[nodiscard]] bool has_rows() const;
 };
+
+// The rows of one generation of an environment. Whoever calls these holds lock_pins().
+
+// When a row cannot be written, none are left. ENOSPC: a map is full, ENOMEM; EINVAL: there are
+// routes but none for the unspecified address ::, by which their rows are found again.
+Status write_rows(bh_label label, __u32 generation, const Rules& rules);
+
+// Rows of a generation that was written entire.
+Status erase_rows(bh_label label, __u32 generation);
+
+// Rows of all generations but `kept`, whatever of them is there. Passes over all rows of all
+// environments: for what a killed process left.
+Status erase_other_rows(bh_label label, __u32 kept);
 
 }  // namespace bulkhead::loader

@@ -17,9 +17,12 @@
 #include "loader/cgroup_programs.h"
 #include "loader/pins.h"
 #include "runtime/adopt_target.h"
+#include "runtime/apply.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
+#include "runtime/core_dumps.h"
 #include "runtime/life.h"
+#include "runtime/policy_record.h"
 #include "runtime/start.h"
 #include "runtime/store.h"
 
@@ -168,27 +171,27 @@ public:
         EnvironmentState state;
         state.spec.name = name_;
         state.spec.adopted_cgroup = cgroup_;
-        state.spec.control = spec_.control;
-        state.spec.policy_name = spec_.policy_name;
+        state.spec.policy = spec_.policy;
         state.spec.root = {RootKind::kRootfs, "/"};
         state.spec.network =
             (record_.flags & BH_ENV_HOST_NETWORK) != 0 ? NetworkKind::kHost : NetworkKind::kNone;
         state.label = label_;
         state.started_ns = boot_time_ns();
         state.started_at = rfc3339(unix_ns_of_boot_ns(state.started_ns));
-        return directory_->save(state);
+        BULKHEAD_TRY(directory_->save(state));
+        return keep_policy(name_, spec_.policy);
     }
 
     Status publish() {
         struct stat info {};
         if (::stat((std::string(kCgroupRoot) + cgroup_).c_str(), &info) != 0)
             return fail_errno("stat the cgroup " + cgroup_);
-        record_.control = spec_.control;
         record_.flags |= BH_ENV_ADOPTED;
         record_.cgroup_id = info.st_ino;
         record_.cgroup_level = level_of(cgroup_);
         record_.started_ns = boot_time_ns();
-        return environments_.publish(label_, record_);
+        BULKHEAD_TRY(environments_.publish(label_, record_, started_now(spec_.policy.rules)));
+        return {};
     }
 
     Status label_all() {
@@ -199,7 +202,7 @@ public:
         BULKHEAD_TRY_VALUE(pids, processes_in(cgroup_));
         for (const pid_t pid : pids)
             label_sockets_of(pid, *sockets, label_);
-        return {};
+        return settle_core_dumps(cgroup_, spec_.policy.rules.control);
     }
 
     std::string finish() {

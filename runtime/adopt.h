@@ -6,14 +6,14 @@
 
 #include "loader/environments.h"
 #include "loader/result.h"
+#include "runtime/spec.h"
 
 namespace bulkhead::runtime {
 
 struct AdoptSpec {
     std::string target;  // see resolve_target()
     std::string name;    // empty: the last component of the cgroup's path
-    std::uint64_t control = 0;
-    std::string policy_name;  // the profile or file that `control` came from
+    PolicySpec policy;
 };
 
 // Makes an environment of all tasks in a cgroup and of whatever enters it later; returns its

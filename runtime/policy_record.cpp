@@ -135,6 +135,13 @@ Status keep_policy(const std::string& name, std::uint32_t generation,
     return {};
 }
 
+Status keep_policy(const std::string& name, const PolicySpec& started_with) {
+    if (started_with.sources.empty())
+        return {};
+    const auto generation = BH_CONTROL_GENERATION(started_with.rules.control);
+    return keep_policy(name, static_cast<std::uint32_t>(generation), started_with.sources);
+}
+
 Result<std::optional<policy::Policy>> kept_policy(const std::string& name,
                                                   std::uint32_t generation) {
     const auto generations = kept_generations(name);

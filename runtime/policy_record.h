@@ -8,12 +8,15 @@
 
 #include "loader/result.h"
 #include "runtime/policy/policy.h"
+#include "runtime/spec.h"
 
 namespace bulkhead::runtime {
 
 // Keeps the text of what `generation` enforces; the oldest of more than eight give way.
 Status keep_policy(const std::string& name, std::uint32_t generation,
                    const std::vector<policy::Source>& sources);
+// Of what an environment starts with; nothing is kept of the profile `default`.
+Status keep_policy(const std::string& name, const PolicySpec& started_with);
 
 // What was enforced in this generation: the last that was kept up to it, as changing a class
 // changes no text. None: no text is kept, as of the profile `default`.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "loader/result.h"
+#include "loader/rules.h"
 #include "runtime/cgroup.h"
 #include "runtime/policy/mistakes.h"
 
@@ -68,6 +69,14 @@ enum class Strictness {
     kBestEffort,  // it is left out, and shown in `status` and in a metric
 };
 
+// What it may do, compiled, and where that came from. Once it has started, the kernel's record and
+// the kept texts (policy_record.h) tell: a policy changes while it runs.
+struct PolicySpec {
+    loader::Rules rules;                  // with the control word to start with
+    std::string name;                     // the profile or file
+    std::vector<policy::Source> sources;  // its text and those that it extends
+};
+
 struct EnvironmentSpec {
     std::string name;
     std::string hostname;  // empty: the name
@@ -79,10 +88,8 @@ struct EnvironmentSpec {
     ProcessSpec process;
     Afterlife afterlife = Afterlife::kRemove;
     Strictness strictness = Strictness::kStrict;
-    std::uint64_t control = 0;                   // bh_environment.control to start with
-    std::string policy_name;                     // the profile or file that `control` came from
-    std::vector<policy::Source> policy_sources;  // its text and those that it extends
-    std::string receipt_path;                    // empty: none
+    PolicySpec policy;
+    std::string receipt_path;    // empty: none
     std::string adopted_cgroup;  // path below the hierarchy's root; empty: made by us
 };
 

@@ -17,6 +17,7 @@
 
 #include "loader/pins.h"
 #include "loader/programs.h"
+#include "runtime/apply.h"
 #include "runtime/clock.h"
 #include "runtime/payload.h"
 #include "runtime/policy_record.h"
@@ -174,7 +175,6 @@ public:
 
     Status publish() {
         bh_environment record{};
-        record.control = spec_.control;
         if (spec_.network == NetworkKind::kHost)
             record.flags |= BH_ENV_HOST_NETWORK;
         if (spec_.strictness == Strictness::kBestEffort)
@@ -194,7 +194,12 @@ public:
         // Labelled first: from the moment that the record names its first process, the end of that
         // process is noticed.
         BULKHEAD_TRY(environments_->label_task(pidfd_.get(), label_));
-        return environments_->publish(label_, record);
+        const loader::Rules& rules = spec_.policy.rules;
+        if (!rules.has_rows()) {
+            record.control = rules.control;
+            return environments_->publish(label_, record);
+        }
+        return environments_->publish(label_, record, started_now(rules));
     }
 
     Status remember(std::uint64_t began_ns) {
@@ -205,11 +210,7 @@ public:
         state_.started_at = utc_now();
         state_.start_cost_ns = state_.started_ns - began_ns;
         BULKHEAD_TRY(directory_->save(state_));
-        if (spec_.policy_sources.empty())
-            return {};
-        const auto generation = BH_CONTROL_GENERATION(spec_.control);
-        return keep_policy(spec_.name, static_cast<std::uint32_t>(generation),
-                           spec_.policy_sources);
+        return keep_policy(spec_.name, spec_.policy);
     }
 
     // Until end-of-file, which execve(2) makes of the child's end.

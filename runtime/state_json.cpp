@@ -102,8 +102,8 @@ Json spec_to_json(const EnvironmentSpec& spec) {
     json["process"] = process_to_json(spec.process);
     json["keep"] = spec.afterlife == Afterlife::kKeep;
     json["best_effort"] = spec.strictness == Strictness::kBestEffort;
-    json["control"] = spec.control;
-    json["policy"] = spec.policy_name;
+    json["control"] = spec.policy.rules.control;
+    json["policy"] = spec.policy.name;
     json["receipt"] = spec.receipt_path;
     json["adopted_cgroup"] = spec.adopted_cgroup;
     return json;
@@ -124,8 +124,8 @@ EnvironmentSpec spec_from_json(const Json& json) {
     spec.afterlife = json.at("keep").get<bool>() ? Afterlife::kKeep : Afterlife::kRemove;
     spec.strictness =
         json.at("best_effort").get<bool>() ? Strictness::kBestEffort : Strictness::kStrict;
-    json.at("control").get_to(spec.control);
-    json.at("policy").get_to(spec.policy_name);
+    json.at("control").get_to(spec.policy.rules.control);
+    json.at("policy").get_to(spec.policy.name);
     json.at("receipt").get_to(spec.receipt_path);
     json.at("adopted_cgroup").get_to(spec.adopted_cgroup);
     return spec;

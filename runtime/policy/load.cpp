@@ -113,21 +113,12 @@ Result<Policy> load(const std::string& name) {
     return compile(std::move(sources));
 }
 
-Result<Policy> load_classes(const std::string& name) {
+Result<Policy> load_enforced(const std::string& name) {
     // Reading a profile that says nothing would cost a start more than mapping its records.
     if (name == "default")
         return Policy{};
     BULKHEAD_TRY_VALUE(policy, load(name));
     const loader::Rules& rules = policy.rules;
-    if (!rules.nodes.empty() || !rules.routes.empty() || rules.policy.listen_count != 0 ||
-        rules.policy.audited != 0 ||
-        BH_CONTROL_REFUSES(rules.control, BH_CLASS_DROPPED_CAPABILITIES) ||
-        BH_CONTROL_REFUSES(rules.control, BH_CLASS_DRIFT))
-        return fail(Error(0,
-                          name + " has rules about paths, drift, addresses, ports, capabilities or "
-                                 "the mode of a section: these cannot be published",
-                          Fault::kUnsupported)
-                        .advise("docs/policy.md says what can"));
     for (unsigned id = BH_FIRST_POLICY_CLASS; id < BH_CLASS_COUNT; ++id) {
         const auto class_id = static_cast<bh_class>(id);
         if (BH_CONTROL_REFUSES(rules.control, id) && !loader::is_enforced(class_id))

@@ -31,9 +31,9 @@ struct Policy {
 // column of every mistake; the errno when the file cannot be read.
 Result<Policy> load(const std::string& name);
 
-// The same of a policy that says no more than classes and a mode. kUnsupported for others. The
-// profile `default` has no sources: a start need not read it.
-Result<Policy> load_classes(const std::string& name);
+// The same of a policy that can be published: kUnsupported where it asks for a class that no
+// program decides by. The profile `default` has no sources: a start need not read it.
+Result<Policy> load_enforced(const std::string& name);
 
 // The sources of a policy: the profiles that it extends, the first of them first, then `own`.
 Result<std::vector<Source>> resolve(Source own);

@@ -1,6 +1,7 @@
 // Adopting a service that others started, from the command line.
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,10 +16,10 @@ namespace {
 
 constexpr const char* kCgroup = "/sys/fs/cgroup/shop.service";
 
-// A shell in a cgroup of its own that looks at the kernel's log again and again.
+// A shell in a cgroup of its own that does the same again and again: looks at the kernel's log.
 class Service {
 public:
-    Service() {
+    explicit Service(const char* script = "while :; do dmesg >/dev/null; sleep 0.05; done") {
         std::filesystem::create_directory(kCgroup);
         pid_ = ::fork();
         if (pid_ == 0) {
@@ -26,8 +27,7 @@ public:
             const int null = ::open("/dev/null", O_RDWR);
             for (const int fd : {0, 1, 2})
                 ::dup2(null, fd);
-            ::execl("/bin/sh", "sh", "-c", "while :; do dmesg >/dev/null; sleep 0.05; done",
-                    nullptr);
+            ::execl("/bin/bash", "bash", "-c", script, nullptr);
             ::_exit(127);
         }
         EXPECT_TRUE(eventually([&] {
@@ -93,6 +93,25 @@ TEST(Adopt, ByProcessAndUnderAnotherName) {
     EXPECT_NE(bulkhead({"exec", "s", "--", "true"}).err.find("adopted"), std::string::npos);
     EXPECT_EQ(bulkhead({"unload"}).exit_code, 1);
     EXPECT_EQ(bulkhead({"release", "s"}).exit_code, 0);
+}
+
+TEST(Adopt, UnderAPolicyWithRules) {
+    const NothingLeft nothing_left;
+    Service service("while :; do echo x > /dev/udp/127.0.0.2/7400; sleep 0.05; done");
+    const std::string file = "/tmp/adopted.toml";
+    std::ofstream(file) << "[network]\ndefault = \"refuse\"\n\n[processes]\n"
+                           "core_dumps = \"refuse\"\n";
+    EXPECT_EQ(bulkhead({"adopt", "shop.service", "--policy", file}).exit_code, 0);
+    EXPECT_TRUE(eventually([] { return was_refused("shop.service", "egress", "bash"); }));
+    EXPECT_NE(bulkhead({"why", "shop.service"}).out.find(file + ":2:11"), std::string::npos);
+    rlimit cores{};
+    ASSERT_EQ(::prlimit(service.pid(), RLIMIT_CORE, nullptr, &cores), 0);
+    EXPECT_EQ(cores.rlim_max, 1U);
+    EXPECT_EQ(bulkhead({"policy", "apply", "shop.service", "default"}).exit_code, 0);
+    EXPECT_EQ(bulkhead({"policy", "apply", "shop.service", file}).exit_code, 0);
+    EXPECT_EQ(bulkhead({"release", "shop.service"}).exit_code, 0);
+    EXPECT_TRUE(service.lives());
+    std::filesystem::remove(file);
 }
 
 TEST(Adopt, WhoseCgroupIsGoneIsSwept) {

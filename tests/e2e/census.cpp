@@ -62,7 +62,7 @@ void add_namespaces(Things& things) {
 // Only maps with rows that come and go; the rows of the arrays are there always.
 bool has_rows(const bpf_map_info& info) {
     return info.type == BPF_MAP_TYPE_HASH || info.type == BPF_MAP_TYPE_LRU_HASH ||
-           info.type == BPF_MAP_TYPE_PERCPU_HASH;
+           info.type == BPF_MAP_TYPE_PERCPU_HASH || info.type == BPF_MAP_TYPE_LPM_TRIE;
 }
 
 void add_rows_of(const fs::path& pin, Things& things) {

@@ -31,6 +31,11 @@ loader::Environments open_environments() {
     return std::move(*opened);
 }
 
+// In a generation of its own, which has no rows.
+__u64 next(__u64 control, const loader::ControlChange& change) {
+    return loader::in_generation_after(loader::changed(control, change), control);
+}
+
 // Forks a child that waits until its parent has labelled it and put it into the cgroup.
 template <typename Body>
 pid_t fork_inside(BareEnvironment* environment, Body body) {
@@ -85,7 +90,10 @@ BareEnvironment::BareEnvironment(const std::string& name)
 
 BareEnvironment::~BareEnvironment() {
     EXPECT_TRUE(environments_.withdraw(label_).has_value());
-    EXPECT_EQ(::rmdir(cgroup_.c_str()), 0) << "something still runs in " << cgroup_;
+    // Who was not waited for may still be on its way out.
+    for (int tries = 0; tries < 1000 && ::rmdir(cgroup_.c_str()) != 0 && errno == EBUSY; ++tries)
+        ::usleep(10'000);
+    EXPECT_NE(::access(cgroup_.c_str(), F_OK), 0) << "something still runs in " << cgroup_;
 }
 
 const bh_state& BareEnvironment::state() {
@@ -102,17 +110,28 @@ void BareEnvironment::publish(const bh_environment& record) {
 
 void BareEnvironment::allow(bh_class class_id) {
     const __u64 control = environments_.record(label_)->control;
-    EXPECT_TRUE(environments_.set_control(label_, loader::allowing(control, class_id)).has_value());
+    EXPECT_TRUE(
+        environments_.set_control(label_, next(control, {.allow = 1ULL << class_id})).has_value());
 }
 
 void BareEnvironment::refuse(bh_class class_id) {
     const __u64 control = environments_.record(label_)->control;
-    EXPECT_TRUE(environments_.set_control(label_, loader::refusing(control, class_id)).has_value());
+    EXPECT_TRUE(
+        environments_.set_control(label_, next(control, {.refuse = 1ULL << class_id})).has_value());
 }
 
 void BareEnvironment::set_mode(bh_mode mode) {
     const __u64 control = environments_.record(label_)->control;
-    EXPECT_TRUE(environments_.set_control(label_, loader::with_mode(control, mode)).has_value());
+    EXPECT_TRUE(environments_.set_control(label_, next(control, {.mode = mode})).has_value());
+}
+
+Status BareEnvironment::publish_rules(const loader::Rules& rules,
+                                      const std::function<Status(__u32)>& before) {
+    return environments_.publish_rules(label_, rules, before);
+}
+
+Status BareEnvironment::change(const loader::ControlChange& change) {
+    return environments_.change(label_, change);
 }
 
 void BareEnvironment::own(const std::string& path, __u32 flags) {
@@ -170,11 +189,25 @@ Actor::~Actor() {
 }
 
 int Actor::run(BareEnvironment* environment, const std::function<int()>& act) {
-    const pid_t pid = fork_inside(environment, [&] {
-        ::alarm(30);
-        return act();
-    });
+    return Ongoing(environment, act).join();
+}
+
+Ongoing::Ongoing(BareEnvironment* environment, const std::function<int()>& act)
+    : pid_(fork_inside(environment, [&] {
+          ::alarm(30);
+          return act();
+      })) {}
+
+Ongoing::~Ongoing() {
+    if (pid_ <= 0)
+        return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+}
+
+int Ongoing::join() {
     int status = 0;
+    const pid_t pid = std::exchange(pid_, -1);
     EXPECT_EQ(::waitpid(pid, &status, 0), pid);
     if (!WIFEXITED(status) || WEXITSTATUS(status) == kCrashed) {
         ADD_FAILURE() << "the act crashed or hung, status " << status;

@@ -8,9 +8,11 @@
 #include <cerrno>
 #include <functional>
 #include <string>
+#include <utility>
 
 #include "bpf/wire.h"
 #include "loader/environments.h"
+#include "loader/rules.h"
 #include "loader/unique_fd.h"
 
 namespace bulkhead::tests {
@@ -31,6 +33,11 @@ public:
     void allow(bh_class class_id);
     void refuse(bh_class class_id);
     void set_mode(bh_mode mode);
+    // As commands do it: by rows, one store, and the last rows taken away.
+    Status publish_rules(
+        const loader::Rules& rules,
+        const std::function<Status(__u32)>& before = [](__u32) { return Status{}; });
+    Status change(const loader::ControlChange& change);
     // Adds the super block of `path` to the list; `flags`: bh_device_flags.
     void own(const std::string& path, __u32 flags = 0);
     // Takes the record away; tasks still get the label.
@@ -65,6 +72,23 @@ public:
 
 private:
     pid_t pid_ = -1;
+};
+
+// An act that goes on beside the test, in a fresh child of the environment.
+class Ongoing {
+public:
+    Ongoing(BareEnvironment* environment, const std::function<int()>& act);
+    Ongoing(const Ongoing&) = delete;
+    Ongoing& operator=(const Ongoing&) = delete;
+    Ongoing(Ongoing&& other) noexcept : pid_(std::exchange(other.pid_, -1)) {}
+    // Kills it where nobody waited for its end.
+    ~Ongoing();
+
+    // As Actor::run().
+    int join();
+
+private:
+    pid_t pid_;
 };
 
 // What a refusal must look like.

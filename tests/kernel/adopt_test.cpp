@@ -146,8 +146,8 @@ runtime::AdoptSpec service_spec(std::uint64_t control = loader::kDefaultControl)
     runtime::AdoptSpec spec;
     spec.target = "test.service";
     spec.name = "service";
-    spec.control = control;
-    spec.policy_name = "default";
+    spec.policy.rules.control = control;
+    spec.policy.name = "default";
     return spec;
 }
 

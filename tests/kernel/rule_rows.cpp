@@ -45,6 +45,65 @@ void put_policy(const BareEnvironment& environment, __u32 generation, const bh_p
     ASSERT_TRUE(policies->put({environment.label(), generation, 0}, policy).has_value());
 }
 
+namespace {
+
+template <typename Visit>
+void for_each_rule_row(Visit visit) {
+    const auto policies = loader::open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
+    const auto routes = loader::open_pinned_map<bh_route_key, bh_route>("bh_routes");
+    ASSERT_TRUE(policies.has_value() && routes.has_value());
+    const auto see = [&](const auto& key) { visit(key.label, key.generation); };
+    EXPECT_TRUE(policies->for_each_key(see).has_value());
+    EXPECT_TRUE(routes->for_each_key(see).has_value());
+}
+
+// No environment has this serial.
+constexpr bh_label kNobody{0, 0xffffffff};
+
+}  // namespace
+
+RuleRows rule_rows_of(BareEnvironment& environment) {
+    RuleRows rows{};
+    const __u32 current = generation_of(environment);
+    for_each_rule_row([&](const bh_label& label, __u32 generation) {
+        if (label.serial == environment.label().serial)
+            ++(generation == current ? rows.current : rows.others);
+    });
+    return rows;
+}
+
+std::size_t all_rule_rows() {
+    std::size_t count = 0;
+    for_each_rule_row([&](const bh_label&, __u32) { ++count; });
+    return count;
+}
+
+Filling::Filling(FullMap map) : map_(map) {
+    std::size_t written = 0;
+    if (map == FullMap::kPolicies) {
+        for (__u32 i = 0; i < 2 * BH_MAX_ENVIRONMENTS; ++i)
+            policies_.push_back({kNobody, i, 0});
+        const auto rows = loader::open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
+        EXPECT_FALSE(rows->put_all(policies_, std::vector<bh_policy>(policies_.size()), written));
+        policies_.resize(written);
+        return;
+    }
+    for (__u32 i = 0; i < BH_MAX_ROUTES; ++i)
+        routes_.push_back({BH_ROUTE_FIXED_BITS, kNobody, i, {}});
+    const auto rows = loader::open_pinned_map<bh_route_key, bh_route>("bh_routes");
+    EXPECT_FALSE(rows->put_all(routes_, std::vector<bh_route>(routes_.size()), written));
+    routes_.resize(written);
+}
+
+Filling::~Filling() {
+    if (map_ == FullMap::kPolicies)
+        EXPECT_TRUE((loader::open_pinned_map<bh_policy_key, bh_policy>("bh_policies")
+                         ->erase_all(policies_)));
+    else
+        EXPECT_TRUE(
+            (loader::open_pinned_map<bh_route_key, bh_route>("bh_routes")->erase_all(routes_)));
+}
+
 __u32 generation_of(BareEnvironment& environment) {
     return static_cast<__u32>(BH_CONTROL_GENERATION(environment.record().control));
 }

@@ -3,6 +3,7 @@
 
 #include <initializer_list>
 #include <string>
+#include <vector>
 
 #include "bpf/wire.h"
 #include "tests/kernel/actors.h"
@@ -18,6 +19,30 @@ void put_policy(const BareEnvironment& environment, __u32 generation, const bh_p
 
 // The generation that decides now; each change of the control word begins the next one.
 __u32 generation_of(BareEnvironment& environment);
+
+// Rows of rules that carry the environment's label, of its generation and of others.
+struct RuleRows {
+    std::size_t current;
+    std::size_t others;
+};
+RuleRows rule_rows_of(BareEnvironment& environment);
+// Of whomever.
+std::size_t all_rule_rows();
+
+// Fills a map with rows of nobody; they are gone with the object.
+enum class FullMap { kPolicies, kRoutes };
+class Filling {
+public:
+    explicit Filling(FullMap map);
+    Filling(const Filling&) = delete;
+    Filling& operator=(const Filling&) = delete;
+    ~Filling();
+
+private:
+    FullMap map_;
+    std::vector<bh_policy_key> policies_;
+    std::vector<bh_route_key> routes_;
+};
 
 // All ports, of one protocol or (0) of any.
 bh_port_rule all_ports(bh_verdict verdict, __u16 rule = 0, __u8 protocol = 0);

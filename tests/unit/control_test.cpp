@@ -14,19 +14,27 @@ TEST(Control, StartsWithEveryClassButThoseOfPoliciesRefused) {
     EXPECT_EQ(BH_CONTROL_GENERATION(kDefaultControl), 1U);
 }
 
-TEST(Control, AllowingOneClassLeavesTheOthersAndCountsTheGeneration) {
-    const __u64 changed = allowing(kDefaultControl, BH_CLASS_BPF);
-    EXPECT_FALSE(BH_CONTROL_REFUSES(changed, BH_CLASS_BPF));
-    EXPECT_TRUE(BH_CONTROL_REFUSES(changed, BH_CLASS_PERF));
-    EXPECT_EQ(BH_CONTROL_GENERATION(changed), 2U);
-    EXPECT_TRUE(BH_CONTROL_REFUSES(refusing(changed, BH_CLASS_BPF), BH_CLASS_BPF));
+TEST(Control, AllowingOneClassLeavesTheOthersAndTheGeneration) {
+    const __u64 allowed = changed(kDefaultControl, {.allow = 1ULL << BH_CLASS_BPF});
+    EXPECT_FALSE(BH_CONTROL_REFUSES(allowed, BH_CLASS_BPF));
+    EXPECT_TRUE(BH_CONTROL_REFUSES(allowed, BH_CLASS_PERF));
+    EXPECT_EQ(BH_CONTROL_GENERATION(allowed), 1U);
+    EXPECT_EQ(changed(allowed, {.refuse = 1ULL << BH_CLASS_BPF}), kDefaultControl);
 }
 
 TEST(Control, ModeIsIndependentOfTheClasses) {
-    const __u64 audited = with_mode(kDefaultControl, BH_MODE_AUDIT);
+    const __u64 audited = changed(kDefaultControl, {.mode = BH_MODE_AUDIT});
     EXPECT_EQ(BH_CONTROL_MODE(audited), BH_MODE_AUDIT);
     EXPECT_TRUE(BH_CONTROL_REFUSES(audited, BH_CLASS_SIGNAL));
-    EXPECT_EQ(BH_CONTROL_MODE(with_mode(audited, BH_MODE_ENFORCE)), BH_MODE_ENFORCE);
+    EXPECT_EQ(changed(audited, {.mode = BH_MODE_ENFORCE}), kDefaultControl);
+}
+
+TEST(Control, GenerationsFollowEachOtherAndSkipZero) {
+    const __u64 second = in_generation_after(kDefaultControl, kDefaultControl);
+    EXPECT_EQ(BH_CONTROL_GENERATION(second), 2U);
+    EXPECT_EQ(BH_CONTROL_CLASSES(second), BH_CONTROL_CLASSES(kDefaultControl));
+    const __u64 last = kDefaultControl | ~0ULL << BH_CONTROL_GENERATION_SHIFT;
+    EXPECT_EQ(BH_CONTROL_GENERATION(in_generation_after(0, last)), 1U);
 }
 
 }  // namespace

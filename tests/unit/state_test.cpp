@@ -17,7 +17,7 @@ EnvironmentState some_state() {
     state.spec.process.argv = {"nginx", "-g", "daemon off;"};
     state.spec.process.init = InitKind::kReaper;
     state.spec.afterlife = Afterlife::kKeep;
-    state.spec.control = 0x10003ffffffULL;
+    state.spec.policy.rules.control = 0x10003ffffffULL;
     state.label = {7, 42};
     state.pid = 1234;
     state.started_ns = 99;

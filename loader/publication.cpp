@@ -1,0 +1,137 @@
+// Publishing what environments may do: rows first, then one store, then the rows that it replaced.
+#include <cerrno>
+#include <cstring>
+
+#include "loader/egress_filter.h"
+#include "loader/environments.h"
+#include "loader/metered.h"
+#include "loader/on_demand.h"
+#include "loader/pins.h"
+#include "loader/rules.h"
+#include "loader/store_release.h"
+
+namespace bulkhead::loader {
+namespace {
+
+__u32 generation_of(__u64 control) {
+    return static_cast<__u32>(BH_CONTROL_GENERATION(control));
+}
+
+// Refused is everything, by a generation of which there are no rows.
+__u64 refusing_all_after(__u64 control) {
+    return in_generation_after((1ULL << BH_MAX_CLASSES) - 1, control);
+}
+
+Status gone() {
+    return fail(Error(ESTALE, "the environment is gone"));
+}
+
+}  // namespace
+
+Status Environments::publish(bh_label label, const bh_environment& filled) {
+    if (!is_live(label))
+        return gone();
+    bh_environment& record = records_[label.slot];
+    bh_environment copy = filled;
+    copy.serial = record.serial;
+    copy.control = record.control;
+    std::memcpy(copy.name, record.name, sizeof copy.name);
+    // What is attached stands in the record first: whoever withdraws it finds what to undo.
+    std::memcpy(&record, &copy, sizeof copy);
+    BULKHEAD_TRY(start_metering(label, filled));
+    // Nobody may take away meanwhile what this word needs.
+    UniqueFd lock;
+    if (needs_on_demand(record.control) || needs_on_demand(filled.control)) {
+        BULKHEAD_TRY_VALUE(held, lock_pins());
+        lock = std::move(held);
+    }
+    return store_control(label, filled.control);
+}
+
+Status Environments::publish(bh_label label, const bh_environment& filled, const Rules& rules) {
+    bh_environment copy = filled;
+    copy.control = rules.control;
+    if (!rules.has_rows())
+        return publish(label, copy);
+    if (!is_live(label))
+        return gone();
+    {
+        BULKHEAD_TRY_VALUE(lock, lock_pins());
+        records_[label.slot].flags |= BH_ENV_RULES | BH_ENV_PUBLISHING;
+        BULKHEAD_TRY(write_rows(label, generation_of(rules.control), rules));
+    }
+    copy.flags |= BH_ENV_RULES;
+    return publish(label, copy);
+}
+
+Status Environments::store_control(bh_label label, __u64 control) {
+    bh_environment& record = records_[label.slot];
+    const __u64 before = record.control;
+    BULKHEAD_TRY(attach_on_demand(control));
+    BULKHEAD_TRY(prepare_egress_filter(label, record.cgroup_id, control));
+    store_release(record.control, control);
+    if (needs_on_demand(before))
+        BULKHEAD_TRY(settle_on_demand(*this));
+    return settle_egress_filter(label, before, control);
+}
+
+Status Environments::set_control(bh_label label, __u64 control) {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    return is_live(label) ? store_control(label, control) : gone();
+}
+
+Status Environments::change(bh_label label, const ControlChange& change) {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    if (!is_live(label))
+        return gone();
+    return store_control(label, changed(records_[label.slot].control, change));
+}
+
+Status Environments::publish_rules(bh_label label, const Rules& rules,
+                                   const std::function<Status(__u32 generation)>& before) {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    if (!is_live(label))
+        return gone();
+    bh_environment& record = records_[label.slot];
+    const __u32 last = generation_of(record.control);
+    const __u64 control = in_generation_after(rules.control, record.control);
+    const __u32 next = generation_of(control);
+    const bool had_rows = (record.flags & BH_ENV_RULES) != 0;
+    // Of a generation that was never published there may be rows that these rules do not have.
+    if ((record.flags & BH_ENV_PUBLISHING) != 0)
+        BULKHEAD_TRY(erase_other_rows(label, last));
+    const __u32 flags = record.flags & ~static_cast<__u32>(BH_ENV_PUBLISHING);
+    if (had_rows || rules.has_rows())
+        record.flags |= BH_ENV_RULES | BH_ENV_PUBLISHING;
+    if (rules.has_rows()) {
+        if (auto written = write_rows(label, next, rules); !written) {
+            record.flags = flags;
+            return written;
+        }
+    }
+    auto agreed = before(next);
+    if (agreed)
+        agreed = store_control(label, control);
+    if (record.control != control) {
+        if (rules.has_rows())
+            BULKHEAD_TRY(erase_rows(label, next));
+        record.flags = flags;
+        return agreed;
+    }
+    if (had_rows)
+        BULKHEAD_TRY(erase_rows(label, last));
+    record.flags = rules.has_rows() ? flags | BH_ENV_RULES : flags & ~BH_ENV_RULES;
+    return agreed;
+}
+
+Status Environments::withdraw_rules(bh_label label) {
+    bh_environment& record = records_[label.slot];
+    const __u32 last = generation_of(record.control);
+    const bool many = (record.flags & BH_ENV_PUBLISHING) != 0;
+    record.flags |= BH_ENV_PUBLISHING;
+    store_release(record.control, refusing_all_after(record.control));
+    // No generation has the number 0.
+    return many ? erase_other_rows(label, 0) : erase_rows(label, last);
+}
+
+}  // namespace bulkhead::loader

@@ -1,0 +1,156 @@
+#include "loader/rules.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "loader/pins.h"
+
+namespace bulkhead::loader {
+namespace {
+
+using Policies = MapView<bh_policy_key, bh_policy>;
+using Routes = MapView<bh_route_key, bh_route>;
+
+constexpr __u32 kAddressBits = 128;
+
+Result<Policies> open_policies() {
+    return open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
+}
+
+Result<Routes> open_routes() {
+    return open_pinned_map<bh_route_key, bh_route>("bh_routes");
+}
+
+bh_route_key route_key(bh_label label, __u32 generation) {
+    bh_route_key key{};
+    key.prefix_bits = BH_ROUTE_FIXED_BITS;
+    key.label = label;
+    key.generation = generation;
+    return key;
+}
+
+// The trie is walked children first, those of bit 0 before those of bit 1. So this row is the
+// first of its generation, and ::/0 the last; between them lies no row of another.
+bh_route_key first_route(bh_label label, __u32 generation) {
+    bh_route_key key = route_key(label, generation);
+    key.prefix_bits += kAddressBits;
+    return key;
+}
+
+bool is_unspecified(const RouteRow& row) {
+    return row.prefix_bits == kAddressBits &&
+           std::all_of(std::begin(row.address), std::end(row.address),
+                       [](__u8 byte) { return byte == 0; });
+}
+
+bool is_of(const bh_label& owner, bh_label label) {
+    return owner.slot == label.slot && owner.serial == label.serial;
+}
+
+// The trie says ENOSPC when it is full, a hash map E2BIG.
+Status explain_shortage(Status written, std::size_t rows, const char* map) {
+    if (written || (written.error().code() != ENOSPC && written.error().code() != E2BIG))
+        return written;
+    return fail(Error(ENOSPC, "the " + std::to_string(rows) +
+                                  " rows of these rules do not fit into the map " + map +
+                                  " beside those of the other environments")
+                    .advise("give this policy fewer rules, or end environments that have many"));
+}
+
+Status write_routes(bh_label label, __u32 generation, const std::vector<RouteRow>& rows) {
+    if (rows.empty())
+        return {};
+    if (std::none_of(rows.begin(), rows.end(), is_unspecified))
+        return fail(Error(EINVAL, "routes without the unspecified address"));
+    BULKHEAD_TRY_VALUE(routes, open_routes());
+    std::vector<bh_route_key> keys;
+    std::vector<bh_route> values;
+    keys.reserve(rows.size());
+    values.reserve(rows.size());
+    for (const RouteRow& row : rows) {
+        bh_route_key key = route_key(label, generation);
+        key.prefix_bits += row.prefix_bits;
+        std::memcpy(key.address, row.address, sizeof key.address);
+        keys.push_back(key);
+        values.push_back(row.route);
+    }
+    std::size_t written = 0;
+    auto result = routes.put_all(keys, values, written);
+    if (!result) {
+        keys.resize(written);
+        BULKHEAD_TRY(routes.erase_all(keys));
+    }
+    return explain_shortage(std::move(result), rows.size(), "bh_routes");
+}
+
+Status write_policy(bh_label label, __u32 generation, const bh_policy& policy) {
+    BULKHEAD_TRY_VALUE(policies, open_policies());
+    return explain_shortage(policies.put({label, generation, 0}, policy), 1, "bh_policies");
+}
+
+Status erase_policy(bh_label label, __u32 generation) {
+    BULKHEAD_TRY_VALUE(policies, open_policies());
+    BULKHEAD_TRY(policies.erase({label, generation, 0}));
+    return {};
+}
+
+Status erase_routes(bh_label label, __u32 generation) {
+    BULKHEAD_TRY_VALUE(routes, open_routes());
+    const bh_route_key first = first_route(label, generation);
+    BULKHEAD_TRY_VALUE(has_routes, routes.find(first));
+    if (!has_routes)
+        return {};
+    BULKHEAD_TRY_VALUE(keys, routes.keys_after(&first, [&](const bh_route_key& key) {
+        return is_of(key.label, label) && key.generation == generation;
+    }));
+    keys.push_back(first);
+    return routes.erase_all(keys);
+}
+
+template <typename Map, typename LabelOf, typename GenerationOf>
+Status erase_others(const Map& map, bh_label label, __u32 kept, LabelOf label_of,
+                    GenerationOf generation_of) {
+    using Key = typename Map::KeyType;
+    std::vector<Key> others;
+    BULKHEAD_TRY(map.for_each_key([&](const Key& key) {
+        if (is_of(label_of(key), label) && generation_of(key) != kept)
+            others.push_back(key);
+    }));
+    return map.erase_all(others);
+}
+
+}  // namespace
+
+bool Rules::has_rows() const {
+    return !nodes.empty() || !routes.empty() || policy.listen_count != 0 || policy.audited != 0 ||
+           BH_CONTROL_REFUSES(control, BH_CLASS_DROPPED_CAPABILITIES) ||
+           BH_CONTROL_REFUSES(control, BH_CLASS_DRIFT);
+}
+
+Status write_rows(bh_label label, __u32 generation, const Rules& rules) {
+    BULKHEAD_TRY(write_policy(label, generation, rules.policy));
+    if (auto routes = write_routes(label, generation, rules.routes); !routes) {
+        BULKHEAD_TRY(erase_policy(label, generation));
+        return routes;
+    }
+    return {};
+}
+
+Status erase_rows(bh_label label, __u32 generation) {
+    BULKHEAD_TRY(erase_routes(label, generation));
+    return erase_policy(label, generation);
+}
+
+Status erase_other_rows(bh_label label, __u32 kept) {
+    BULKHEAD_TRY_VALUE(policies, open_policies());
+    BULKHEAD_TRY(erase_others(
+        policies, label, kept, [](const bh_policy_key& key) { return key.label; },
+        [](const bh_policy_key& key) { return key.generation; }));
+    BULKHEAD_TRY_VALUE(routes, open_routes());
+    return erase_others(
+        routes, label, kept, [](const bh_route_key& key) { return key.label; },
+        [](const bh_route_key& key) { return key.generation; });
+}
+
+}  // namespace bulkhead::loader

@@ -1,0 +1,72 @@
+#include "runtime/apply.h"
+
+#include <cerrno>
+
+#include "runtime/cgroup.h"
+#include "runtime/clock.h"
+#include "runtime/core_dumps.h"
+#include "runtime/life.h"
+#include "runtime/policy_record.h"
+#include "runtime/start.h"
+#include "runtime/store.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+// What is remembered beside the record: the text, and what the policy is called.
+Status remember(const std::string& name, std::uint32_t generation, const policy::Policy& policy,
+                const std::string& source) {
+    BULKHEAD_TRY(keep_policy(name, generation, policy.sources));
+    BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
+    BULKHEAD_TRY_VALUE(state, directory.load());
+    state.spec.policy.name = source;
+    return directory.save(state);
+}
+
+// Below the hierarchy's root.
+std::string cgroup_of(const std::string& name, const EnvironmentSpec& spec) {
+    if (!spec.adopted_cgroup.empty())
+        return spec.adopted_cgroup;
+    return std::string(kEnvironmentsCgroup).substr(std::string_view(kCgroupRoot).size()) + "/" +
+           name;
+}
+
+Status settle_limits(const std::string& name, std::uint64_t control) {
+    if (!refuses_core_dumps(control))
+        return {};
+    BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
+    BULKHEAD_TRY_VALUE(state, directory.load());
+    return settle_core_dumps(cgroup_of(name, state.spec), control);
+}
+
+}  // namespace
+
+loader::Rules started_now(loader::Rules rules) {
+    rules.policy.drift_ns = unix_ns_of_boot_ns(boot_time_ns());
+    return rules;
+}
+
+Result<std::uint32_t> apply_policy(const std::string& name, const policy::Policy& policy,
+                                   const std::string& source) {
+    BULKHEAD_TRY_VALUE(environments, open_loaded());
+    BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
+    loader::Rules rules = policy.rules;
+    rules.policy.drift_ns = unix_ns_of_boot_ns(environments.record(label)->started_ns);
+    std::uint32_t published = 0;
+    BULKHEAD_TRY(environments.publish_rules(label, rules, [&](std::uint32_t generation) {
+        published = generation;
+        return remember(name, generation, policy, source);
+    }));
+    BULKHEAD_TRY(settle_limits(name, rules.control));
+    return published;
+}
+
+Status change_policy(const std::string& name, const loader::ControlChange& change) {
+    BULKHEAD_TRY_VALUE(environments, open_loaded());
+    BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
+    BULKHEAD_TRY(environments.change(label, change));
+    const bh_environment* record = environments.record(label);
+    return record == nullptr ? Status{} : settle_limits(name, record->control);
+}
+
+}  // namespace bulkhead::runtime
