@@ -33,6 +33,8 @@
 #define BH_MAX_CLASSES 40
 #define BH_COMPONENT_BYTES 256 /* a file name with its terminator */
 #define BH_MAX_NODES 131072 /* of the trees of all environments' policies */
+#define BH_ROOT_NODE 1
+#define BH_MAX_LISTEN 16 /* entries of the ports that a policy lets serve */
 #define BH_MAX_ROUTES 1048576 /* address rules of all environments' policies */
 #define BH_MAX_OBJECTS 65536 /* live IPC objects and keys that environments own */
 
@@ -240,12 +242,8 @@ enum bh_environment_flags {
 	BH_ENV_BEST_EFFORT = 1 << 1, /* started although a control was not effective */
 	BH_ENV_ADOPTED = 1 << 2, /* ran before it was an environment: whatever is in its cgroup */
 	BH_ENV_RELEASING = 1 << 3, /* its tasks lose their label */
-	BH_ENV_RULES = 1 << 4, /* rows of rules carry its label: user space's note */
-	/*
-	 * Rows of other generations than control's may be there: a publication is under way, or
-	 * whoever did it was killed.
-	 */
-	BH_ENV_PUBLISHING = 1 << 5,
+	BH_ENV_RULES = 1 << 4, /* rows of rules carry its label */
+	BH_ENV_PUBLISHING = 1 << 5, /* and maybe with other generations than control's */
 };
 
 /*
@@ -287,8 +285,6 @@ struct bh_policy_key {
 	__u32 pad;
 };
 BH_ASSERT_SIZE(struct bh_policy_key, 16);
-
-#define BH_MAX_LISTEN 16
 
 /* Ports, both inclusive. protocol: IPPROTO_TCP, IPPROTO_UDP, … or 0 for any. */
 struct bh_port_rule {
@@ -347,8 +343,6 @@ enum bh_node_flags {
 	BH_NODE_NAMED = 1 << 0, /* a rule names this path; else it only leads to one */
 };
 
-#define BH_ROOT_NODE 1
-
 /* A node that an inode is, in one environment and generation. */
 struct bh_place {
 	struct bh_policy_key policy;
@@ -368,7 +362,7 @@ BH_ASSERT_SIZE(struct bh_anchor, 256);
 
 /*
  * Key of bh_routes, a longest-prefix trie: `prefix_bits` counts from `policy` on. IPv4 as
- * v4-mapped IPv6. A policy that sets EGRESS has a row for ::/0.
+ * v4-mapped IPv6. A policy with such rows has ::/0 and ::/128.
  */
 struct bh_route_key {
 	__u32 prefix_bits;
