@@ -1,0 +1,47 @@
+#include "loader/rules.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "runtime/policy/policy.h"
+
+namespace bulkhead::loader {
+namespace {
+
+Rules rules_of(const std::string& text) {
+    auto sources = policy::resolve({"test.toml", text});
+    auto policy = policy::compile(std::move(*sources));
+    EXPECT_TRUE(policy.has_value()) << policy.error().message();
+    return policy ? std::move(policy->rules) : Rules{};
+}
+
+TEST(Rules, OfClassesAloneHaveNoRows) {
+    EXPECT_FALSE(Rules{}.has_rows());
+    EXPECT_FALSE(rules_of("mode = \"audit\"\nallow = [\"bpf\"]\n").has_rows());
+    EXPECT_FALSE(rules_of("[processes]\nptrace = \"refuse\"\n").has_rows());
+    // That nothing is served needs no list.
+    EXPECT_FALSE(rules_of("[network]\nlisten = []\n").has_rows());
+}
+
+TEST(Rules, ThatAHookReadsHaveRows) {
+    for (const char* text : {"[network]\ndefault = \"refuse\"\n", "[network]\nlisten = [\"80\"]\n",
+                             "[files]\nread = [\"/etc\"]\n", "[files]\ndrift = \"refuse\"\n",
+                             "[capabilities]\nkeep = []\n", "[kernel]\nmode = \"audit\"\n"})
+        EXPECT_TRUE(rules_of(text).has_rows()) << text;
+}
+
+// By these two rows the loader finds all others of a generation again.
+TEST(Rules, OfAddressesHaveTheFirstAndTheLastRow) {
+    const Rules rules = rules_of("[network]\ndefault = \"refuse\"\nallow = [\"10.0.0.0/8\"]\n");
+    for (const __u32 bits : {0U, 128U}) {
+        const auto row = std::find_if(rules.routes.begin(), rules.routes.end(),
+                                      [&](const RouteRow& one) { return one.prefix_bits == bits; });
+        ASSERT_NE(row, rules.routes.end()) << bits;
+        for (const __u8 byte : row->address)
+            EXPECT_EQ(byte, 0);
+    }
+}
+
+}  // namespace
+}  // namespace bulkhead::loader
