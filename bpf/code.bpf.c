@@ -98,26 +98,37 @@ static __always_inline bool bh_was_mapped(struct bh_subject *subject, struct fil
 	return mapped_ns && subject->env && *mapped_ns >= subject->env->started_ns;
 }
 
-/* A policy that cannot be found is no reason to run it. */
+/* False: no row, which is no reason to run what may be new, or another policy again and again. */
+static __always_inline bool bh_drift_begins(struct bh_subject *subject, __u64 *drift_ns)
+{
+	int i;
+
+	for (i = 0; i < BH_MAX_TRIES; i++) {
+		struct bh_policy *policy = bh_policy_of(subject);
+
+		if (policy)
+			*drift_ns = policy->drift_ns;
+		if (bh_is_current(subject))
+			return policy;
+		bh_subject_resolve(subject);
+	}
+	return false;
+}
+
 static __always_inline bool bh_has_drifted(struct bh_subject *subject, struct file *file,
 					   struct bh_request *request)
 {
 	struct inode *content = bh_content_inode(BPF_CORE_READ(file, f_inode));
-	struct bh_policy *policy = bh_policy_of(subject);
 	struct bh_change_time change = {};
+	__u64 drift_ns = 0;
 
-	if (!policy) {
-		/* The rows go after the control word: it may name another generation by now. */
-		bh_subject_resolve(subject);
-		policy = bh_policy_of(subject);
-	}
-	if (!policy) {
+	if (!bh_drift_begins(subject, &drift_ns)) {
 		request->flags |= BH_REFUSAL_INTERNAL;
 		return true;
 	}
 	bh_read_change_time(&change, content);
-	return bh_changed_since(&change, policy->drift_ns) ||
-	       bh_was_mapped(subject, file, content) || bh_hides_writes(file);
+	return bh_changed_since(&change, drift_ns) || bh_was_mapped(subject, file, content) ||
+	       bh_hides_writes(file);
 }
 
 static __noinline int bh_check_code(struct bh_subject *subject, struct file *file, __u16 hook,
