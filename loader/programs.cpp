@@ -14,6 +14,7 @@
 #include "bpf/wire.h"
 #include "loader/adoption.h"
 #include "loader/environments.h"
+#include "loader/held_links.h"
 #include "loader/libbpf_log.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
@@ -152,7 +153,9 @@ Result<UnloadOutcome> unload() {
         return fail(Error(EBUSY, std::to_string(environments->count()) +
                                      " environments are still fenced by the programs")
                         .advise("bulkhead list shows them; bulkhead destroy NAME ends one"));
+    const auto links = pinned_link_ids();
     remove_pins();
+    BULKHEAD_TRY(wait_until_dropped(links));
     return UnloadOutcome::kUnloaded;
 }
 

@@ -21,7 +21,8 @@ Result<LoadOutcome> load(const LoadOptions& options = {});
 
 enum class UnloadOutcome { kUnloaded, kNotLoaded };
 
-// Drops every pin; with the last one the programs go. EBUSY while environments are published.
+// Drops every pin, and returns when the kernel has dropped what they held and no program decides
+// any more. EBUSY while environments are published.
 Result<UnloadOutcome> unload();
 
 // Names of all programs in the skeleton, in order.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "bpf/wire.h"
+#include "loader/held_links.h"
 #include "loader/pins.h"
 #include "loader/unique_fd.h"
 #include "tests/e2e/bulkhead.h"
@@ -25,7 +26,12 @@ TEST(Load, ASecondOneIsANoOp) {
 }
 
 TEST(Load, UnloadTakesEverythingOut) {
+    const auto links = loader::pinned_link_ids();
+    EXPECT_FALSE(links.empty());
     ASSERT_EQ(bulkhead({"unload"}).exit_code, 0);
+    // When it returns nothing decides any more: the kernel drops links later than their pins.
+    for (const __u32 link : links)
+        EXPECT_EQ(bpf_link_get_fd_by_id(link), -ENOENT) << link;
     EXPECT_NE(::access(std::string(loader::kPinRoot).c_str(), F_OK), 0);
     const Outcome again = bulkhead({"unload"});
     EXPECT_EQ(again.exit_code, 0) << again.err;

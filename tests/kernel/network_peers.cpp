@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <sys/time.h>
 
 #include <cstdlib>
 
@@ -40,7 +41,11 @@ void prepare_loopback() {
 }
 
 UniqueFd client(int family, int type, int protocol) {
-    return UniqueFd(::socket(family, type | SOCK_CLOEXEC, protocol));
+    UniqueFd fd(::socket(family, type | SOCK_CLOEXEC, protocol));
+    // Where only the packet filter is left to refuse, an answer never comes.
+    const timeval patience{.tv_sec = 1, .tv_usec = 0};
+    ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    return fd;
 }
 
 UniqueFd server_at(const InetAddress& address, int type, int protocol) {

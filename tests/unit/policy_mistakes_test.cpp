@@ -1,4 +1,6 @@
 // What is said about a policy that is wrong: each sentence once, with its place.
+#include <ostream>
+
 #include "tests/unit/policy_support.h"
 
 namespace bulkhead::tests {
@@ -7,6 +9,11 @@ namespace {
 struct Wrong {
     const char* text;
     const char* said;  // in full, or its beginning up to an ellipsis of the test's own: "…"
+
+    // For the name of the case.
+    friend std::ostream& operator<<(std::ostream& out, const Wrong& wrong) {
+        return out << wrong.said;
+    }
 };
 
 class PolicyMistake : public testing::TestWithParam<Wrong> {};
