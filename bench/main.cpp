@@ -46,7 +46,48 @@ Figures& measured() {
     return figures;
 }
 
-Status measure(const Options& options) {
+Status measure(const Options& options, const NamedCommands& commands, Figures& figures) {
+    if (options.wants("starts"))
+        BULKHEAD_TRY(measure_starts(commands, figures));
+    if (options.wants("hooks"))
+        BULKHEAD_TRY(measure_hooks(figures));
+    if (options.wants("usage"))
+        BULKHEAD_TRY(measure_usage(figures));
+    return {};
+}
+
+bool is_compared() {
+    const auto& all = *testing::UnitTest::GetInstance();
+    for (int i = 0; i < all.total_test_suite_count(); ++i)
+        if (const auto* suite = all.GetTestSuite(i);
+            suite->should_run() && std::string(suite->name()) == "Baseline")
+            return true;
+    return false;
+}
+
+// Deferred work of the kernel may meet every batch of a measure, but not of the next one too: what
+// moved is measured again, and only what moved both times did.
+Status measure_again(const Options& options, const Baseline& baseline,
+                     const NamedCommands& commands, Figures& figures) {
+    std::vector<std::string> groups;
+    for (const std::string& group : compared_groups(baseline))
+        if (!moved(baseline, group, figures).empty())
+            groups.push_back(group);
+    if (groups.empty())
+        return {};
+    std::printf("%zu figures moved, the first is %s: measuring again\n", groups.size(),
+                groups.front().c_str());
+    Figures again;
+    BULKHEAD_TRY(measure(options, commands, again));
+    for (const std::string& group : groups)
+        if (moved(baseline, group, again).empty())
+            for (const auto& [name, value] : again)
+                if (group_of(name) == group)
+                    figures[name] = value;
+    return {};
+}
+
+Status measure_all(const Options& options, const Baseline& baseline) {
     const OwnPrograms own{.floor = BULKHEAD_BENCH_FLOOR, .bulkhead = BULKHEAD_BENCH_BULKHEAD};
     const auto commands = start_commands(own);
     std::vector<std::string> programs;
@@ -54,23 +95,19 @@ Status measure(const Options& options) {
         if (name != "spawn")
             programs.push_back(command.front());
     BULKHEAD_TRY(enter_stage(programs, BULKHEAD_BENCH_TRUE));
-    if (options.wants("starts"))
-        BULKHEAD_TRY(measure_starts(commands, measured()));
-    if (options.wants("hooks"))
-        BULKHEAD_TRY(measure_hooks(measured()));
-    if (options.wants("usage"))
-        BULKHEAD_TRY(measure_usage(measured()));
-    return {};
+    BULKHEAD_TRY(measure(options, commands, measured()));
+    return is_compared() ? measure_again(options, baseline, commands, measured()) : Status();
 }
 
 class Measurement : public testing::Environment {
 public:
-    explicit Measurement(Options options) : options_(std::move(options)) {}
+    Measurement(Options options, const Baseline& baseline)
+        : options_(std::move(options)), baseline_(baseline) {}
 
     void SetUp() override {
         // Opened first: the stage does not show it.
         std::ofstream out(options_.figures);
-        const auto done = measure(options_);
+        const auto done = measure_all(options_, baseline_);
         ASSERT_TRUE(done.has_value()) << done.error().message();
         write_figures(out, measured());
         ASSERT_TRUE(out.good()) << "write " << options_.figures;
@@ -78,6 +115,7 @@ public:
 
 private:
     Options options_;
+    const Baseline& baseline_;
 };
 
 class GateTest : public testing::Test {
@@ -182,6 +220,6 @@ int main(int argc, char** argv) {
         return 2;
     }
     register_tests(*baseline);
-    testing::AddGlobalTestEnvironment(new Measurement(options));
+    testing::AddGlobalTestEnvironment(new Measurement(options, *baseline));
     return RUN_ALL_TESTS();
 }
