@@ -14,6 +14,7 @@ extern const Command kList;
 extern const Command kStatus;
 extern const Command kStop;
 extern const Command kDestroy;
+extern const Command kEvents;
 extern const Command kSet;
 extern const Command kPolicy;
 extern const Command kWhy;

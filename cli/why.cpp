@@ -1,5 +1,4 @@
 // bulkhead why: the last refusals of an environment, explained.
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,8 +11,10 @@
 
 #include "cli/commands.h"
 #include "loader/refusals.h"
+#include "runtime/clock.h"
 #include "runtime/explain.h"
 #include "runtime/life.h"
+#include "runtime/refusal_json.h"
 #include "runtime/refusal_report.h"
 
 namespace bulkhead::cli {
@@ -40,12 +41,7 @@ std::uint64_t boot_time_ns() {
 }
 
 std::string when(std::uint64_t time_ns) {
-    const auto ago_s = static_cast<std::time_t>((boot_time_ns() - time_ns) / kNanoseconds);
-    return fmt::format("{:%Y-%m-%dT%H:%M:%SZ}", fmt::gmtime(std::time(nullptr) - ago_s));
-}
-
-std::string comm(const bh_refusal& refusal) {
-    return std::string(refusal.comm, ::strnlen(refusal.comm, sizeof refusal.comm));
+    return runtime::rfc3339(runtime::unix_ns_of_boot_ns(time_ns));
 }
 
 std::string flags(const bh_refusal& refusal) {
@@ -54,50 +50,13 @@ std::string flags(const bh_refusal& refusal) {
     return (refusal.flags & BH_REFUSAL_INTERNAL) != 0 ? " (could not be decided)" : "";
 }
 
-nlohmann::json rule_to_json(const runtime::ExplainedRefusal& refusal) {
-    if (!refusal.rule)
-        return nullptr;
-    return {{"number", refusal.row.rule},
-            {"file", refusal.rule_file},
-            {"line", refusal.rule->place.line},
-            {"column", refusal.rule->place.column},
-            {"section", policy::section_name(refusal.rule->key->section)},
-            {"key", refusal.rule->key->name},
-            {"value", refusal.rule->value}};
-}
-
-nlohmann::json to_json(const std::string& name, const runtime::ExplainedRefusal& refusal) {
-    const bh_refusal& row = refusal.row;
-    nlohmann::json json = {{"environment", name},
-                           {"time", when(row.time_ns)},
-                           {"sequence", row.sequence},
-                           {"pid", row.pid},
-                           {"tid", row.tid},
-                           {"comm", comm(row)},
-                           {"uid", row.uid},
-                           {"uid_inside", nullptr},
-                           {"hook", loader::hook_name(row.hook)},
-                           {"object", runtime::describe_object(row)},
-                           {"rule", loader::class_name(row.class_id)},
-                           {"meaning", loader::class_meaning(row.class_id)},
-                           {"policy_rule", rule_to_json(refusal)},
-                           {"to_allow", refusal.to_allow},
-                           {"errno", runtime::error_name(row)},
-                           {"generation", row.generation},
-                           {"audited", (row.flags & BH_REFUSAL_AUDITED) != 0},
-                           {"internal", (row.flags & BH_REFUSAL_INTERNAL) != 0}};
-    if (refusal.uid_inside)
-        json["uid_inside"] = *refusal.uid_inside;
-    return json;
-}
-
 // What happened, without when.
 std::string act_of(const runtime::ExplainedRefusal& refusal) {
     const bh_refusal& row = refusal.row;
     const std::string uid = refusal.uid_inside
                                 ? fmt::format("{} ({} outside)", *refusal.uid_inside, row.uid)
                                 : fmt::format("{} outside", row.uid);
-    return fmt::format("{}[{}] uid {}: {} {}: {}{}", comm(row), row.pid, uid,
+    return fmt::format("{}[{}] uid {}: {} {}: {}{}", runtime::comm_of(row), row.pid, uid,
                        loader::hook_name(row.hook), runtime::describe_object(row),
                        runtime::error_name(row), flags(row));
 }

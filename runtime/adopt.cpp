@@ -13,6 +13,8 @@
 #include <filesystem>
 #include <optional>
 
+#include <nlohmann/json.hpp>
+
 #include "loader/adoption.h"
 #include "loader/cgroup_programs.h"
 #include "loader/pins.h"
@@ -21,6 +23,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
 #include "runtime/core_dumps.h"
+#include "runtime/journal.h"
 #include "runtime/life.h"
 #include "runtime/policy_record.h"
 #include "runtime/start.h"
@@ -254,7 +257,9 @@ Result<std::string> adopt(const AdoptSpec& spec) {
     BULKHEAD_TRY(adopter.remember());
     BULKHEAD_TRY(adopter.publish());
     BULKHEAD_TRY(adopter.label_all());
-    return adopter.finish();
+    std::string name = adopter.finish();
+    tell("adopted", name, {{"target", spec.target}});
+    return name;
 }
 
 Status release(const std::string& name) {
@@ -266,7 +271,9 @@ Status release(const std::string& name) {
     BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
     BULKHEAD_TRY_VALUE(state, directory.load());
     BULKHEAD_TRY(release_all(environments, label, state.spec.adopted_cgroup));
-    return remove_state(name);
+    BULKHEAD_TRY(remove_state(name));
+    tell("released", name, nlohmann::json::object());
+    return {};
 }
 
 Result<bool> sweep_adopted(loader::Environments& environments, bh_label label,

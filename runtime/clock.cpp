@@ -40,6 +40,10 @@ std::string rfc3339(std::uint64_t unix_ns) {
     return fmt::format("{}.{:09}Z", calendar(unix_ns), unix_ns % kSecond);
 }
 
+std::uint64_t unix_now_ns() {
+    return now_ns(CLOCK_REALTIME);
+}
+
 std::string utc_now() {
     return calendar(now_ns(CLOCK_REALTIME)) + "Z";
 }

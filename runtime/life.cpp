@@ -10,8 +10,11 @@
 #include <numeric>
 #include <set>
 
+#include <nlohmann/json.hpp>
+
 #include "loader/pins.h"
 #include "runtime/cgroup.h"
+#include "runtime/journal.h"
 #include "runtime/remains.h"
 
 namespace bulkhead::runtime {
@@ -138,6 +141,8 @@ Result<loader::UnloadOutcome> unload_programs() {
     }
     BULKHEAD_TRY_VALUE(outcome, loader::unload());
     BULKHEAD_TRY(Cgroup::remove_parent());
+    if (outcome == loader::UnloadOutcome::kUnloaded)
+        tell("unloaded", "", nlohmann::json::object());
     return outcome;
 }
 
@@ -214,7 +219,9 @@ Status destroy_environment(const std::string& name, DestroyKind kind) {
         }
     }
     sweep(environments);
-    return remove_environment(environments, name);
+    BULKHEAD_TRY(remove_environment(environments, name));
+    tell("destroyed", name, nlohmann::json::object());
+    return {};
 }
 
 }  // namespace bulkhead::runtime

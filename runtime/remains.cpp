@@ -1,9 +1,16 @@
 #include "runtime/remains.h"
 
+#include <sys/wait.h>
+
 #include <cerrno>
+#include <utility>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "runtime/adopt.h"
+#include "runtime/clock.h"
+#include "runtime/journal.h"
 #include "runtime/receipt.h"
 #include "runtime/store.h"
 
@@ -41,6 +48,7 @@ void sweep_one(loader::Environments& environments, const std::string& name) {
         return;
     if (const auto populated = cgroup->populated(); !populated || *populated)
         return;
+    tell_end(environments, *directory, state->spec);
     // Without its receipt an environment is not removed: the next command tries again.
     if (store_receipt(*cgroup, state->spec) && state->spec.afterlife == Afterlife::kRemove)
         (void)remove_environment(environments, name);
@@ -71,6 +79,21 @@ Status store_receipt(const Cgroup& cgroup, const EnvironmentSpec& spec) {
         return {};
     BULKHEAD_TRY_VALUE(receipt, final_receipt(cgroup.fd()));
     return write_receipt(receipt, spec.receipt_path);
+}
+
+void tell_end(const loader::Environments& environments, const StateDirectory& directory,
+              const EnvironmentSpec& spec) {
+    const auto label = environments.find(spec.name);
+    const bh_state* counted = label ? environments.state(*label) : nullptr;
+    if (counted == nullptr || counted->exited_ns == 0 || !directory.mark_end_told())
+        return;
+    const auto status = static_cast<int>(counted->exit_status);
+    nlohmann::json details;
+    if (WIFSIGNALED(status))
+        details["signal"] = WTERMSIG(status);
+    else
+        details["exit_code"] = WEXITSTATUS(status);
+    tell_of(unix_ns_of_boot_ns(counted->exited_ns), "ended", spec.name, std::move(details));
 }
 
 void sweep(loader::Environments& environments) {

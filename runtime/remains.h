@@ -9,6 +9,7 @@
 #include "loader/result.h"
 #include "runtime/cgroup.h"
 #include "runtime/spec.h"
+#include "runtime/store.h"
 
 namespace bulkhead::runtime {
 
@@ -22,6 +23,11 @@ Status remove_environment(loader::Environments& environments, const std::string&
 // Writes the final usage where the specification wants it; nothing when it wants none. The cgroup
 // must be empty.
 Status store_receipt(const Cgroup& cgroup, const EnvironmentSpec& spec);
+
+// Into the journal, once: that the first process of a started environment ended, and how. Whoever
+// minds it does so.
+void tell_end(const loader::Environments& environments, const StateDirectory& directory,
+              const EnvironmentSpec& spec);
 
 // Environments that have ended or never started, and whose minder is gone: writes their
 // receipts, and removes those that were to be removed. Costs a look at the records while all is

@@ -15,10 +15,13 @@
 #include <cerrno>
 #include <ctime>
 
+#include <nlohmann/json.hpp>
+
 #include "loader/pins.h"
 #include "loader/programs.h"
 #include "runtime/apply.h"
 #include "runtime/clock.h"
+#include "runtime/journal.h"
 #include "runtime/payload.h"
 #include "runtime/policy_record.h"
 #include "runtime/receipt.h"
@@ -337,6 +340,7 @@ tl::expected<Started, StartFailure> start(const EnvironmentSpec& spec, const Std
     Starter starter(spec, stdio);
     if (auto done = run_steps(starter); !done)
         return tl::unexpected(StartFailure{std::move(done).error(), starter.exit_code()});
+    tell("started", spec.name, {{"command", spec.process.argv}});
     return starter.finish();
 }
 

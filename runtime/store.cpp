@@ -127,6 +127,11 @@ Result<UniqueFd> StateDirectory::open_output() const {
     return output;
 }
 
+bool StateDirectory::mark_end_told() const {
+    return static_cast<bool>(UniqueFd(
+        ::openat(directory_.get(), "end-told", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
+}
+
 Status remove_state(std::string_view name) {
     std::error_code error;
     fs::remove_all(state_path(name), error);

@@ -43,6 +43,8 @@ public:
 
     Status save(const EnvironmentState& state) const;
     [[nodiscard]] Result<EnvironmentState> load() const;
+    // True the first time: its end was not told of yet.
+    [[nodiscard]] bool mark_end_told() const;
     // Where a detached environment's output goes: opened for appending.
     [[nodiscard]] Result<UniqueFd> open_output() const;
 

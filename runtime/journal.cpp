@@ -1,0 +1,103 @@
+#include "runtime/journal.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/clock.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+constexpr const char* kJournal = "/run/bulkhead/.events";
+constexpr const char* kOlder = "/run/bulkhead/.events.1";
+constexpr off_t kMostBytes = 1 << 20;
+
+bool is_same_file(int fd, const char* path) {
+    struct stat opened {};
+    struct stat named {};
+    return ::fstat(fd, &opened) == 0 && ::stat(path, &named) == 0 &&
+           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+}
+
+// Locked, so that one writer alone puts it aside; another one then finds that it has the old one.
+UniqueFd open_to_append() {
+    for (int attempts = 0; attempts < 8; ++attempts) {
+        UniqueFd file(::open(kJournal, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
+        if (!file || ::flock(file.get(), LOCK_EX) != 0)
+            return UniqueFd();
+        struct stat info {};
+        if (!is_same_file(file.get(), kJournal) || ::fstat(file.get(), &info) != 0)
+            continue;
+        if (info.st_size < kMostBytes)
+            return file;
+        (void)::rename(kJournal, kOlder);
+    }
+    return UniqueFd();
+}
+
+}  // namespace
+
+void tell_of(std::uint64_t unix_ns, std::string_view event, const std::string& environment,
+             nlohmann::json details) {
+    const UniqueFd file = open_to_append();
+    if (!file)
+        return;
+    details["time"] = rfc3339(unix_ns);
+    details["event"] = event;
+    if (!environment.empty())
+        details["environment"] = environment;
+    const std::string line =
+        details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    (void)!::write(file.get(), line.data(), line.size());
+}
+
+void tell(std::string_view event, const std::string& environment, nlohmann::json details) {
+    tell_of(unix_now_ns(), event, environment, std::move(details));
+}
+
+JournalReader::JournalReader() : file_(::open(kOlder, O_RDONLY | O_CLOEXEC)) {
+    if (!file_)
+        file_ = UniqueFd(::open(kJournal, O_RDONLY | O_CLOEXEC));
+}
+
+void JournalReader::read_more(std::vector<nlohmann::json>& events) {
+    std::array<char, 4096> bytes{};
+    for (ssize_t count = 0; (count = ::read(file_.get(), bytes.data(), bytes.size())) > 0;)
+        partial_.append(bytes.data(), static_cast<std::size_t>(count));
+    std::size_t begin = 0;
+    for (std::size_t end = 0; (end = partial_.find('\n', begin)) != std::string::npos;
+         begin = end + 1) {
+        auto event = nlohmann::json::parse(partial_.substr(begin, end - begin), nullptr, false);
+        if (event.is_object())
+            events.push_back(std::move(event));
+    }
+    partial_.erase(0, begin);
+}
+
+std::vector<nlohmann::json> JournalReader::next() {
+    std::vector<nlohmann::json> events;
+    if (file_)
+        read_more(events);
+    if (file_ && is_same_file(file_.get(), kJournal))
+        return events;
+    // Put aside since, or the older one was read to its end; what was told in between is in it.
+    UniqueFd current(::open(kJournal, O_RDONLY | O_CLOEXEC));
+    if (!current)
+        return events;
+    if (file_)
+        read_more(events);
+    partial_.clear();
+    file_ = std::move(current);
+    read_more(events);
+    return events;
+}
+
+}  // namespace bulkhead::runtime
