@@ -2,9 +2,12 @@
 
 #include <cerrno>
 
+#include <nlohmann/json.hpp>
+
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
 #include "runtime/core_dumps.h"
+#include "runtime/journal.h"
 #include "runtime/life.h"
 #include "runtime/policy_record.h"
 #include "runtime/start.h"
@@ -57,6 +60,7 @@ Result<std::uint32_t> apply_policy(const std::string& name, const policy::Policy
         published = generation;
         return remember(name, generation, policy, source);
     }));
+    tell("policy", name, {{"policy", source}, {"generation", published}});
     BULKHEAD_TRY(settle_limits(name, rules.control));
     return published;
 }
@@ -66,7 +70,11 @@ Status change_policy(const std::string& name, const loader::ControlChange& chang
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
     BULKHEAD_TRY(environments.change(label, change));
     const bh_environment* record = environments.record(label);
-    return record == nullptr ? Status{} : settle_limits(name, record->control);
+    if (record == nullptr)
+        return {};
+    const std::uint64_t control = record->control;
+    tell("policy", name, {{"generation", BH_CONTROL_GENERATION(control)}, {"control", control}});
+    return settle_limits(name, control);
 }
 
 }  // namespace bulkhead::runtime

@@ -107,6 +107,10 @@ TEST(Events, WhoFollowsSeesRefusalsAndLimits) {
               0);
     EXPECT_TRUE(eventually([&] { return follower.has("refused", "sb_mount"); }));
 
+    EXPECT_FALSE(follower.has("policy"));
+    EXPECT_EQ(bulkhead({"set", "seen", "--allow", "mounts"}).exit_code, 0);
+    EXPECT_TRUE(eventually([&] { return follower.has("policy"); }));
+
     EXPECT_FALSE(follower.has("process-limit"));
     (void)bulkhead(
         {"exec", "seen", "--", "sh", "-c", "for i in $(seq 40); do sleep 5 & done; wait"});
