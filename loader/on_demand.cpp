@@ -18,21 +18,38 @@ struct OnDemand {
     __u64 classes;  // a bit each
 };
 
+constexpr unsigned kMillisecondsToDetach = 10'000;
+
 constexpr __u64 kCode = 1ULL << BH_CLASS_ANONYMOUS_CODE | 1ULL << BH_CLASS_DRIFT;
 
 constexpr std::array kPrograms = {OnDemand{"bh_exec_code", kCode}, OnDemand{"bh_mmap_code", kCode},
                                   OnDemand{"bh_mprot_code", kCode}};
+
+// A link whose pin was removed is taken off its hook by a worker of the kernel, some time later;
+// until then the program cannot be put there again.
+Result<UniqueFd> link_when_free(int program) {
+    for (unsigned waited = 0;; ++waited) {
+        UniqueFd link(bpf_raw_tracepoint_open(nullptr, program));
+        if (link)
+            return link;
+        if ((errno != EBUSY && errno != EEXIST) || waited == kMillisecondsToDetach)
+            return fail_errno("attach it");
+        ::usleep(1000);
+    }
+}
 
 Status attach(std::string_view program) {
     const std::string pin = link_pin(program);
     if (::access(pin.c_str(), F_OK) == 0)
         return {};
     BULKHEAD_TRY_VALUE(pinned, open_pinned(program_pin(program)));
-    const UniqueFd link(bpf_raw_tracepoint_open(nullptr, pinned.get()));
+    auto link = link_when_free(pinned.get());
     if (!link)
-        return fail(Error::from_errno("attach " + std::string(program))
+        return fail(std::move(link)
+                        .error()
+                        .within("program " + std::string(program))
                         .advise("bulkhead doctor tells what this kernel lacks"));
-    if (bpf_obj_pin(link.get(), pin.c_str()) != 0)
+    if (bpf_obj_pin(link->get(), pin.c_str()) != 0)
         return fail_errno("pin " + pin);
     return {};
 }
