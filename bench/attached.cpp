@@ -106,9 +106,8 @@ Result<std::vector<HookProgram>> detach_all() {
 }
 
 Status unload_and_detach() {
-    BULKHEAD_TRY_VALUE(links, open_links());
     BULKHEAD_TRY(loader::unload());
-    detach(std::move(links));
+    settle();
     return {};
 }
 

@@ -1,18 +1,25 @@
-// The links that pins hold, by id: what has to be gone from the kernel before a program that
-// decided by them decides no more. The kernel drops a link some time after its last pin.
+// The links that pins hold: what has to be gone from the kernel before a program that decided by
+// them decides no more.
 #pragma once
 
 #include <vector>
 
 #include "bpf/wire.h"
 #include "loader/result.h"
+#include "loader/unique_fd.h"
 
 namespace bulkhead::loader {
 
-// Those pinned now.
-std::vector<__u32> pinned_link_ids();
+struct HeldLink {
+    __u32 id = 0;
+    UniqueFd fd;
+};
 
-// ETIMEDOUT when one is still in the kernel after ten seconds: somebody else holds it.
-Status wait_until_dropped(const std::vector<__u32>& link_ids);
+// Those pinned now.
+std::vector<HeldLink> hold_pinned_links();
+
+// Once their pins are removed: lets go of the links and returns when the kernel has dropped them.
+// ETIMEDOUT when one is still there after a minute: somebody else holds it.
+Status drop(std::vector<HeldLink> links);
 
 }  // namespace bulkhead::loader

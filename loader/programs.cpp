@@ -8,6 +8,7 @@
 #include <ctime>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "bulkhead_bpf.skel.h"
 
@@ -153,9 +154,9 @@ Result<UnloadOutcome> unload() {
         return fail(Error(EBUSY, std::to_string(environments->count()) +
                                      " environments are still fenced by the programs")
                         .advise("bulkhead list shows them; bulkhead destroy NAME ends one"));
-    const auto links = pinned_link_ids();
+    auto links = hold_pinned_links();
     remove_pins();
-    BULKHEAD_TRY(wait_until_dropped(links));
+    BULKHEAD_TRY(drop(std::move(links)));
     return UnloadOutcome::kUnloaded;
 }
 
