@@ -180,7 +180,7 @@ Act mmap_munmap() {
 Act mmap_code() {
     make_file();
     const int fd = ::open(kFile, O_RDONLY | O_CLOEXEC);
-    return [fd] { ::mmap(nullptr, 0, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0); };
+    return [fd] { (void)::mmap(nullptr, 0, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0); };
 }
 
 Act protect_code() {

@@ -15,7 +15,7 @@ Result<int> mind_until_end(Started started, const BlockedSignals& signals) {
         BULKHEAD_TRY(cgroup->wait_empty(-1));
         BULKHEAD_TRY(store_receipt(*cgroup, started.state.spec));
     }
-    tell_end(started.environments, started.directory, started.state.spec);
+    tell_end(started.directory, started.state.spec, code);
     if (started.state.spec.afterlife == Afterlife::kRemove)
         BULKHEAD_TRY(remove_environment(started.environments, name));
     return code;

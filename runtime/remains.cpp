@@ -26,6 +26,17 @@ bool looks_over(const loader::Environments& environments, bh_label label,
     return record.init_pid == 0 || (state != nullptr && state->exited_ns != 0);
 }
 
+void tell_unminded_end(const loader::Environments& environments, const StateDirectory& directory,
+                       const EnvironmentSpec& spec) {
+    const auto label = environments.find(spec.name);
+    const bh_state* counted = label ? environments.state(*label) : nullptr;
+    if (counted == nullptr || counted->exited_ns == 0 || !directory.mark_end_told())
+        return;
+    const auto status = static_cast<int>(counted->exit_status);
+    tell_of(unix_ns_of_boot_ns(counted->exited_ns), "ended", spec.name,
+            {{"exit_code", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)}});
+}
+
 void sweep_one(loader::Environments& environments, const std::string& name) {
     auto directory = StateDirectory::open(name);
     if (!directory) {
@@ -48,7 +59,7 @@ void sweep_one(loader::Environments& environments, const std::string& name) {
         return;
     if (const auto populated = cgroup->populated(); !populated || *populated)
         return;
-    tell_end(environments, *directory, state->spec);
+    tell_unminded_end(environments, *directory, state->spec);
     // Without its receipt an environment is not removed: the next command tries again.
     if (store_receipt(*cgroup, state->spec) && state->spec.afterlife == Afterlife::kRemove)
         (void)remove_environment(environments, name);
@@ -81,19 +92,10 @@ Status store_receipt(const Cgroup& cgroup, const EnvironmentSpec& spec) {
     return write_receipt(receipt, spec.receipt_path);
 }
 
-void tell_end(const loader::Environments& environments, const StateDirectory& directory,
-              const EnvironmentSpec& spec) {
-    const auto label = environments.find(spec.name);
-    const bh_state* counted = label ? environments.state(*label) : nullptr;
-    if (counted == nullptr || counted->exited_ns == 0 || !directory.mark_end_told())
-        return;
-    const auto status = static_cast<int>(counted->exit_status);
-    nlohmann::json details;
-    if (WIFSIGNALED(status))
-        details["signal"] = WTERMSIG(status);
-    else
-        details["exit_code"] = WEXITSTATUS(status);
-    tell_of(unix_ns_of_boot_ns(counted->exited_ns), "ended", spec.name, std::move(details));
+void tell_end(const StateDirectory& directory, const EnvironmentSpec& spec, int exit_code) {
+    // What is removed at once is not looked at again.
+    if (spec.afterlife == Afterlife::kRemove || directory.mark_end_told())
+        tell("ended", spec.name, {{"exit_code", exit_code}});
 }
 
 void sweep(loader::Environments& environments) {

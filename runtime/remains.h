@@ -24,10 +24,9 @@ Status remove_environment(loader::Environments& environments, const std::string&
 // must be empty.
 Status store_receipt(const Cgroup& cgroup, const EnvironmentSpec& spec);
 
-// Into the journal, once: that the first process of a started environment ended, and how. Whoever
-// minds it does so.
-void tell_end(const loader::Environments& environments, const StateDirectory& directory,
-              const EnvironmentSpec& spec);
+// Into the journal, once: that the first process of an environment ended now, and how, as a shell
+// has it. For whoever minds it; of what nobody minded sweep() tells.
+void tell_end(const StateDirectory& directory, const EnvironmentSpec& spec, int exit_code);
 
 // Environments that have ended or never started, and whose minder is gone: writes their
 // receipts, and removes those that were to be removed. Costs a look at the records while all is
