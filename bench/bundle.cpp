@@ -53,6 +53,7 @@ void adapt(json& config, const std::string& cgroup, Isolation isolation) {
 Status write_bundle(const std::string& dir, const std::string& cgroup, Isolation isolation) {
     std::filesystem::create_directories(dir);
     const std::string path = dir + "/config.json";
+    std::filesystem::remove(path);  // of an earlier measure
     BULKHEAD_TRY(run({"/usr/bin/crun", "spec", "--bundle", dir}));
     try {
         json config = json::parse(std::ifstream(path));

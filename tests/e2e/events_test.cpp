@@ -34,6 +34,7 @@ std::vector<json> events_of(const std::string& name) {
 
 std::vector<std::string> kinds(const std::vector<json>& events) {
     std::vector<std::string> found;
+    found.reserve(events.size());
     for (const json& event : events)
         found.push_back(event.value("event", ""));
     return found;
