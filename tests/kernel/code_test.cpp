@@ -147,7 +147,7 @@ FENCE_TEST(RefusesToMapCodeThatLiesInNoDirectory, "bh_mmap_code") {
                    [&] { return map_code(deleted_program(place).get()); });
     expect_refused(mine, mapped(BH_CLASS_ANONYMOUS_CODE), [] {
         const int id = ::shmget(IPC_PRIVATE, kPage, IPC_CREAT | 0700);
-        const int error = ::shmat(id, nullptr, SHM_EXEC) == reinterpret_cast<void*>(-1) ? errno : 0;
+        const int error = ::shmat(id, nullptr, SHM_EXEC) == MAP_FAILED ? errno : 0;
         ::shmctl(id, IPC_RMID, nullptr);
         return error;
     });
