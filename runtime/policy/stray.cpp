@@ -25,22 +25,54 @@ std::size_t skip_string(std::string_view text, std::size_t begin) {
     return text.size();
 }
 
+// Where the parser is: what ends a bare word differs between keys and values. In a value it takes
+// all up to the next delimiter for one number or date, `=` and quotes included.
+class Position {
+public:
+    void pass(char letter) {
+        if (letter == '\n')
+            in_value_ = in_value_ && depth_ > 0;
+        else if (letter == '=')
+            in_value_ = true;
+        else if (in_value_ && letter == '[')
+            ++depth_;
+        else if (in_value_ && letter == ']' && depth_ > 0)
+            --depth_;
+    }
+
+    [[nodiscard]] std::string_view delimiters() const {
+        return in_value_ ? " \t\r\n,]}#" : " \t\r\n,]}#=[";
+    }
+
+private:
+    bool in_value_ = false;
+    unsigned depth_ = 0;  // of lists
+};
+
 }  // namespace
 
 std::optional<std::size_t> find_stray(std::string_view text) {
     if (std::none_of(text.begin(), text.end(), is_beyond_ascii))
         return std::nullopt;
     constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";
+    constexpr std::string_view kPunctuation = " \t\r\n,[]{}=";
     std::size_t at = text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0;
+    Position position;
     while (at < text.size()) {
-        if (text[at] == '"' || text[at] == '\'')
+        if (text[at] == '"' || text[at] == '\'') {
             at = skip_string(text, at);
-        else if (text[at] == '#')
+        } else if (text[at] == '#') {
             at = std::min(text.find('\n', at), text.size());
-        else if (is_beyond_ascii(text[at]))
-            return at;
-        else
-            ++at;
+        } else if (kPunctuation.find(text[at]) != std::string_view::npos) {
+            position.pass(text[at++]);
+        } else {
+            const std::size_t end =
+                std::min(text.find_first_of(position.delimiters(), at), text.size());
+            for (; at < end; ++at) {
+                if (is_beyond_ascii(text[at]))
+                    return at;
+            }
+        }
     }
     return std::nullopt;
 }
