@@ -3,6 +3,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <tuple>
 
 #include "runtime/policy/stray.h"
@@ -18,11 +19,11 @@ public:
         for (const auto& [key, node] : top)
             read_top(key, node);
         // Tables come by the alphabet; rules are numbered as they are written.
-        std::stable_sort(statements_.begin(), statements_.end(),
-                         [](const Statement& a, const Statement& b) {
-                             return std::tie(a.place.line, a.place.column) <
-                                    std::tie(b.place.line, b.place.column);
-                         });
+        const auto is_before = [](const Statement& a, const Statement& b) {
+            return std::tie(a.place.line, a.place.column) < std::tie(b.place.line, b.place.column);
+        };
+        if (!std::is_sorted(statements_.begin(), statements_.end(), is_before))
+            std::stable_sort(statements_.begin(), statements_.end(), is_before);
         return std::move(statements_);
     }
 

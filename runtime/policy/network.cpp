@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 #include <map>
 #include <tuple>
@@ -109,11 +110,15 @@ private:
 
     // The same target twice: within one text a mistake, else the later text's holds.
     void refuse_contradictions() {
-        std::sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
+        const auto is_before = [](const Entry& a, const Entry& b) {
             return std::tie(a.prefix, a.ports, a.source, a.number) <
                    std::tie(b.prefix, b.ports, b.source, b.number);
-        });
+        };
+        // A long list is a sorted one as a rule.
+        if (!std::is_sorted(entries_.begin(), entries_.end(), is_before))
+            std::sort(entries_.begin(), entries_.end(), is_before);
         std::vector<Entry> kept;
+        kept.reserve(entries_.size());
         for (const Entry& entry : entries_) {
             const bool again = !kept.empty() && kept.back().prefix == entry.prefix &&
                                kept.back().ports == entry.ports;
@@ -205,7 +210,8 @@ private:
             route.ports[used++] = to_row(entry);
             complete = is_total(entry);
         }
-        rows_[prefix] = route;
+        // Prefixes come in the order of their rows, but for the last few.
+        rows_.insert_or_assign(rows_.end(), prefix, route);
     }
 
     void add_if_missing(const Prefix& prefix) {
