@@ -1,6 +1,7 @@
 // Running programs to their end.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

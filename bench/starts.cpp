@@ -1,5 +1,6 @@
 #include "bench/starts.h"
 
+#include <cstdint>
 #include <cstdio>
 
 #include "bench/attached.h"

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdint>
 
 #include "runtime/doctor_checks.h"
 #include "runtime/doctor_child.h"

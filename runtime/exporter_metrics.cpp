@@ -1,6 +1,7 @@
 #include "runtime/exporter_metrics.h"
 
 #include <array>
+#include <cstdint>
 
 namespace bulkhead::runtime {
 namespace {

@@ -48,6 +48,7 @@ nlohmann::json to_json(const std::string& environment, const ExplainedRefusal& r
                            {"errno", error_name(row)},
                            {"generation", row.generation},
                            {"audited", (row.flags & BH_REFUSAL_AUDITED) != 0},
+                           {"warned", (row.flags & BH_REFUSAL_WARNED) != 0},
                            {"internal", (row.flags & BH_REFUSAL_INTERNAL) != 0}};
     if (refusal.uid_inside)
         json["uid_inside"] = *refusal.uid_inside;

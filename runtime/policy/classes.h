@@ -1,6 +1,7 @@
 // Classes and modes by name, as policies and commands have them.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>

@@ -1,6 +1,7 @@
 #include "runtime/policy/compile.h"
 
 #include <algorithm>
+#include <cstdint>
 
 #include "runtime/policy/classes.h"
 

@@ -1,6 +1,7 @@
 #include "runtime/policy/diff.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <set>

@@ -1,6 +1,7 @@
 // A policy's text taken apart: what each key says and where, checked against the schema only.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 

@@ -1,5 +1,6 @@
 // [files]: paths to a tree of nodes.
 #include <array>
+#include <cstdint>
 #include <unordered_map>
 
 #include "runtime/policy/compile.h"

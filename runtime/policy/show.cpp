@@ -3,6 +3,7 @@
 #include "runtime/policy/show.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <map>
 #include <set>
 

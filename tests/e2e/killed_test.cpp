@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <fstream>
 
 #include "tests/e2e/bulkhead.h"

@@ -2,6 +2,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <cstdint>
 
 #include "runtime/policy/capabilities.h"
 #include "runtime/policy/profiles.h"

@@ -1,6 +1,7 @@
 #include "tests/kernel/escape/technique.h"
 
 #include <deque>
+#include <utility>
 
 #include "loader/refusals.h"
 
@@ -23,8 +24,8 @@ std::string second_lock_of(const Technique& technique) {
 
 }  // namespace
 
-const Technique& enlist(const Technique& technique) {
-    return techniques().emplace_back(technique);
+const Technique* enlist(Technique technique) {
+    return &techniques().emplace_back(std::move(technique));
 }
 
 std::string technique_rows() {

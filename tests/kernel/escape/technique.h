@@ -28,7 +28,7 @@ struct Technique {
 };
 
 // Puts the technique into the table. Made by ESCAPE.
-const Technique& enlist(const Technique& technique);
+const Technique* enlist(Technique technique);
 
 // A row of the table for each technique of this binary.
 std::string technique_rows();
@@ -39,9 +39,9 @@ std::string technique_rows();
 // its body knows as `technique`.
 #define ESCAPE(id, ...)                                                       \
     static void escape_##id(const ::bulkhead::tests::Technique& technique);   \
-    static const ::bulkhead::tests::Technique& technique_##id =               \
+    static const ::bulkhead::tests::Technique* const technique_##id =         \
         ::bulkhead::tests::enlist(::bulkhead::tests::Technique{__VA_ARGS__}); \
     TEST(Escape, id) {                                                        \
-        escape_##id(technique_##id);                                          \
+        escape_##id(*technique_##id);                                         \
     }                                                                         \
     static void escape_##id([[maybe_unused]] const ::bulkhead::tests::Technique& technique)
