@@ -14,7 +14,7 @@
 #include "bpf/code.bpf.h"
 #include "bpf/decide_code.h"
 #include "bpf/decide_memory.h"
-#include "bpf/mount.bpf.h"
+#include "bpf/tree_file.bpf.h"
 
 #define BH_MAGIC_OVERLAY 0x794c7630
 #define BH_MAGIC_TMPFS 0x01021994
@@ -22,6 +22,7 @@
 #define BH_CTIME_LOOKED_AT (1U << 31)
 
 #define BH_CODE_CLASSES (1ULL << BH_CLASS_ANONYMOUS_CODE | 1ULL << BH_CLASS_DRIFT)
+#define BH_MAPPED_CLASSES (BH_CODE_CLASSES | 1ULL << BH_CLASS_EXECUTION)
 
 /* When an environment could write to a file through a shared mapping last: CLOCK_BOOTTIME. */
 struct {
@@ -177,13 +178,30 @@ int BPF_PROG(bh_exec_code, struct linux_binprm *bprm)
 	return bh_check_code(&subject, bprm->file, BH_HOOK_bprm_check_security, 0) ? -EPERM : 0;
 }
 
+/*
+ * What no process mounts is in no tree. Likewise the file beneath overlayfs, which is what a
+ * mapping of overlayfs shows (from 6.8 with its own path): programs are mapped as code at once.
+ */
+static __noinline int bh_check_tree(struct bh_subject *subject, struct file *file, __u16 hook)
+{
+	struct bh_ask ask = { .hook = hook, .error = EPERM, .rights = BH_RIGHT_EXECUTE };
+	struct dentry *dentry = file->f_path.dentry;
+	struct bh_found nothing = {};
+
+	if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_EXECUTION))
+		return 0;
+	if (dentry->d_sb->s_flags & SB_NOUSER || bh_mount_is_unnamed(file->f_path.mnt))
+		return bh_refuse_path(subject, dentry, &ask, &nothing);
+	return bh_check_file(subject, file, &ask);
+}
+
 SEC("lsm/mmap_file")
 int BPF_PROG(bh_mmap_code, struct file *file, unsigned long reqprot, unsigned long prot,
 	     unsigned long flags)
 {
 	struct bh_subject subject;
 
-	if (!bh_subject_current(&subject) || !(subject.control & BH_CODE_CLASSES) || !file ||
+	if (!bh_subject_current(&subject) || !(subject.control & BH_MAPPED_CLASSES) || !file ||
 	    !bh_first_argument(ctx))
 		return 0;
 	if (BH_CONTROL_REFUSES(subject.control, BH_CLASS_DRIFT) && flags & BH_MAP_SHARED &&
@@ -191,7 +209,9 @@ int BPF_PROG(bh_mmap_code, struct file *file, unsigned long reqprot, unsigned lo
 		return -EPERM;
 	if (!(prot & BH_PROT_EXEC))
 		return 0;
-	return bh_check_code(&subject, file, BH_HOOK_mmap_file, prot) ? -EPERM : 0;
+	if (bh_check_code(&subject, file, BH_HOOK_mmap_file, prot))
+		return -EPERM;
+	return bh_check_tree(&subject, file, BH_HOOK_mmap_file) ? -EPERM : 0;
 }
 
 SEC("lsm/file_mprotect")
@@ -201,7 +221,9 @@ int BPF_PROG(bh_mprot_code, struct vm_area_struct *vma, unsigned long reqprot, u
 	struct bh_subject subject;
 
 	if (!(prot & BH_PROT_EXEC) || !file || !bh_subject_current(&subject) ||
-	    !(subject.control & BH_CODE_CLASSES))
+	    !(subject.control & BH_MAPPED_CLASSES))
 		return 0;
-	return bh_check_code(&subject, file, BH_HOOK_file_mprotect, prot) ? -EPERM : 0;
+	if (bh_check_code(&subject, file, BH_HOOK_file_mprotect, prot))
+		return -EPERM;
+	return bh_check_tree(&subject, file, BH_HOOK_file_mprotect) ? -EPERM : 0;
 }

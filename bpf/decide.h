@@ -9,12 +9,6 @@
 
 #include "bpf/wire.h"
 
-#ifdef __bpf__
-#define BH_PURE static __always_inline
-#else
-#define BH_PURE static inline
-#endif
-
 #define BH_ALLOWED (-1)
 
 /* Flags of the super block `dev` in the environment's list, or BH_DEVICE_ABSENT. */
@@ -92,6 +86,12 @@ BH_PURE int bh_file_system_class(__u64 magic)
 /* The kernel's own encoding of dev_t. */
 #define BH_DEV(major, minor) (major##U << 20 | minor##U)
 #define BH_DEV_MAJOR(dev) ((dev) >> 20)
+
+/* Opening it makes a pseudo-terminal. */
+BH_PURE int bh_is_terminal_maker(__u32 rdev)
+{
+	return rdev == BH_DEV(5, 2); /* ptmx */
+}
 
 /* Character devices that reach nothing beyond the environment. */
 BH_PURE int bh_device_is_harmless(__u32 rdev)
@@ -277,6 +277,7 @@ BH_PURE int bh_ioctl_class(__u32 cmd)
 }
 
 enum bh_fcntl_numbers {
+	BH_F_SETFL = 4,
 	BH_F_SETOWN = 8,
 	BH_F_SETOWN_EX = 15,
 };

@@ -101,13 +101,13 @@ struct {
 	__type(value, struct bh_node);
 } bh_nodes SEC(".maps") __weak;
 
-/* Which inodes are nodes: set by user space at publication, by the kernel when they come back. */
 struct {
-	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct bh_anchor);
-} bh_anchors SEC(".maps") __weak;
+	__uint(max_entries, BH_MAX_ROOTS);
+	__type(key, struct bh_root_key);
+	__type(value, struct bh_node);
+} bh_roots SEC(".maps") __weak;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

@@ -19,11 +19,17 @@
 #define BH_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type)
 #endif
 
-#define BH_WIRE_VERSION 2
+#ifdef __bpf__
+#define BH_PURE static __always_inline
+#else
+#define BH_PURE static inline
+#endif
+
+#define BH_WIRE_VERSION 3
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
-#define BH_MAX_GRANTED 8 /* inherited standard descriptors: of the start, of later execs */
+#define BH_MAX_GRANTED 9 /* standard descriptors, the beancounters, later standard descriptors */
 #define BH_MAX_REFUSALS 32 /* last refusals kept for each environment */
 #define BH_MAX_REFUSAL_ROWS (BH_MAX_ENVIRONMENTS * BH_MAX_REFUSALS)
 #define BH_NAME_BYTES 64
@@ -31,9 +37,6 @@
 #define BH_TEXT_PARTS 8
 #define BH_TEXT_BYTES 32
 #define BH_MAX_CLASSES 40
-#define BH_COMPONENT_BYTES 256 /* a file name with its terminator */
-#define BH_MAX_NODES 131072 /* of the trees of all environments' policies */
-#define BH_ROOT_NODE 1
 #define BH_MAX_LISTEN 16 /* entries of the ports that a policy lets serve */
 #define BH_MAX_ROUTES 1048576 /* address rules of all environments' policies */
 #define BH_MAX_OBJECTS 65536 /* live IPC objects and keys that environments own */
@@ -81,7 +84,9 @@
 	X(PRIORITY, priority, "raised priority or real-time scheduling")                           \
 	X(CORE_DUMPS, core_dumps, "core dumps")                                                    \
 	X(PERSONALITY, personality, "executing with another personality than Linux's own")         \
-	X(DROPPED_CAPABILITIES, dropped_capabilities, "capabilities that the policy does not keep")
+	X(DROPPED_CAPABILITIES, dropped_capabilities,                                              \
+	  "capabilities that the policy does not keep")                                            \
+	X(BEANCOUNTERS, beancounters, "the environment's bounds on kernel objects")
 
 /* From here on only where a policy asks for it; with no rule that says otherwise, always. */
 #define BH_FIRST_POLICY_CLASS BH_CLASS_PATHS
@@ -168,7 +173,10 @@ enum bh_class {
 	X(inode_unlink)                                                                            \
 	X(file_ioctl)                                                                              \
 	X(file_ioctl_compat)                                                                       \
-	X(cred_alloc_blank)
+	X(cred_alloc_blank)                                                                        \
+	X(file_alloc_security)                                                                     \
+	X(socket_accept)                                                                           \
+	X(cgroup_can_fork)
 
 enum bh_hook {
 #define BH_HOOK_ENUM(name) BH_HOOK_##name,
@@ -244,6 +252,7 @@ enum bh_environment_flags {
 	BH_ENV_RELEASING = 1 << 3, /* its tasks lose their label */
 	BH_ENV_RULES = 1 << 4, /* rows of rules carry its label */
 	BH_ENV_PUBLISHING = 1 << 5, /* and maybe with other generations than control's */
+	BH_ENV_COUNTED = 1 << 6, /* has or had bounds on what programs count */
 };
 
 /*
@@ -268,15 +277,7 @@ struct bh_environment {
 	__u64 started_ns; /* CLOCK_BOOTTIME */
 	char name[BH_NAME_BYTES];
 };
-BH_ASSERT_SIZE(struct bh_environment, 384);
-
-/* What a tree of [files] gives. A right that is not given is refused. */
-enum bh_right {
-	BH_RIGHT_READ = 1 << 0,
-	BH_RIGHT_WRITE = 1 << 1,
-	BH_RIGHT_APPEND = 1 << 2, /* open for appending only; implied by WRITE */
-	BH_RIGHT_EXECUTE = 1 << 3,
-};
+BH_ASSERT_SIZE(struct bh_environment, 400);
 
 /* Key of bh_policies, and the beginning of the keys of all rows of a policy's rules. */
 struct bh_policy_key {
@@ -318,47 +319,7 @@ struct bh_policy {
 };
 BH_ASSERT_SIZE(struct bh_policy, 320);
 
-/*
- * Key of bh_nodes: `name` beneath the node `parent` is a node. The nodes are the paths that rules
- * name and all directories above them; the environment's root is node 1 and has no row.
- */
-struct bh_node_key {
-	struct bh_policy_key policy;
-	__u32 parent;
-	char name[BH_COMPONENT_BYTES]; /* zero-padded */
-	__u32 pad;
-};
-BH_ASSERT_SIZE(struct bh_node_key, 280);
-
-/* Value of bh_nodes: what holds at this path and beneath it, up to the next node. */
-struct bh_node {
-	__u32 node;
-	__u32 rule; /* number of the rule that the rights came from; 0: the default */
-	__u32 rights; /* bh_right */
-	__u32 flags; /* bh_node_flags */
-};
-BH_ASSERT_SIZE(struct bh_node, 16);
-
-enum bh_node_flags {
-	BH_NODE_NAMED = 1 << 0, /* a rule names this path; else it only leads to one */
-};
-
-/* A node that an inode is, in one environment and generation. */
-struct bh_place {
-	struct bh_policy_key policy;
-	struct bh_node node;
-};
-BH_ASSERT_SIZE(struct bh_place, 32);
-
-/*
- * Value of bh_anchors (inode storage): the nodes that an inode is. Two generations of an
- * environment live while one is published, and a super block may be shared by environments.
- */
-#define BH_MAX_PLACES 8
-struct bh_anchor {
-	struct bh_place places[BH_MAX_PLACES];
-};
-BH_ASSERT_SIZE(struct bh_anchor, 256);
+#include "bpf/wire_tree.h"
 
 /*
  * Key of bh_routes, a longest-prefix trie: `prefix_bits` counts from `policy` on. IPv4 as
@@ -408,37 +369,8 @@ struct bh_state {
 };
 BH_ASSERT_SIZE(struct bh_state, 736);
 
-/* Directions and kinds of bh_usage. */
-enum bh_io { BH_IO_READ, BH_IO_WRITE, BH_IO_COUNT };
-enum bh_pressure { BH_PRESSURE_CPU, BH_PRESSURE_MEMORY, BH_PRESSURE_IO, BH_PRESSURE_COUNT };
-
-/* Value of bh_usage: what one pass over the cgroups found. Absolute kernel values. */
-struct bh_usage {
-	__u64 serial; /* of the environment that was read; 0: never */
-	__u64 read_ns; /* CLOCK_BOOTTIME of the pass */
-	__u64 cpu_user_ns; /* divided by the reader, as cpu.stat does; never goes back */
-	__u64 cpu_system_ns;
-	__u64 cpu_ns; /* user and system as the scheduler has them (cpu.stat usage_usec) */
-	__u64 memory_bytes;
-	__u64 memory_peak_bytes;
-	__u64 swap_bytes;
-	__u64 anon_bytes;
-	__u64 file_bytes;
-	__u64 shmem_bytes;
-	__u64 kernel_bytes;
-	__u64 slab_bytes;
-	__u64 sock_bytes;
-	__u64 oom_kills;
-	__u64 processes; /* tasks now, threads included (pids.current) */
-	__u64 processes_peak;
-	__u64 io_bytes[BH_IO_COUNT];
-	__u64 io_operations[BH_IO_COUNT];
-	__u64 pressure_some_ns[BH_PRESSURE_COUNT];
-	__u64 pressure_full_ns[BH_PRESSURE_COUNT];
-	__u64 cpu_user_sampled_ns; /* by timer tick; cpu_ns is divided in their proportion */
-	__u64 cpu_system_sampled_ns;
-};
-BH_ASSERT_SIZE(struct bh_usage, 232);
+#include "bpf/wire_beancounters.h"
+#include "bpf/wire_usage.h"
 
 /* Key of bh_refusals: the last BH_MAX_REFUSALS of each environment, a ring by `index`. */
 struct bh_refusal_key {
@@ -456,11 +388,13 @@ enum bh_object_kind {
 	BH_OBJECT_IPC, /* values: key, id, owner slot, owner serial */
 	BH_OBJECT_KEY, /* values: serial, permission, owner slot, owner serial; text: type */
 	BH_OBJECT_NUMBER, /* values: command, capability, … of the hook; text: name if any */
+	BH_OBJECT_BEANCOUNTER, /* values: bh_beancounter_id, held, barrier, limit */
 };
 
 enum bh_refusal_flags {
 	BH_REFUSAL_AUDITED = 1 << 0, /* allowed: the environment's mode is audit */
 	BH_REFUSAL_INTERNAL = 1 << 1, /* a helper failed, so the decision was to refuse */
+	BH_REFUSAL_WARNED = 1 << 2, /* allowed: a beancounter went past its barrier */
 };
 
 /* Value of bh_refusals: one refusal as `why` explains it. */

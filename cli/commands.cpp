@@ -6,8 +6,8 @@ namespace bulkhead::cli {
 
 std::span<const Command> commands() {
     static const std::array kCommands = {
-        kRun,    kExec,  kList,    kStatus, kStop, kDestroy, kSet,   kPolicy, kWhy,
-        kEvents, kAdopt, kRelease, kDoctor, kLoad, kUnload,  kUsage, kAgent,
+        kRun,    kExec,  kList,    kStatus, kStop, kDestroy, kSet,   kPolicy,       kWhy,
+        kEvents, kAdopt, kRelease, kDoctor, kLoad, kUnload,  kUsage, kBeancounters, kAgent,
     };
     return kCommands;
 }

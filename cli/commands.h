@@ -7,6 +7,7 @@ namespace bulkhead::cli {
 
 extern const Command kAdopt;
 extern const Command kAgent;
+extern const Command kBeancounters;
 extern const Command kRelease;
 extern const Command kRun;
 extern const Command kExec;

@@ -1,6 +1,7 @@
 // bulkhead run: builds an environment and runs a command as its first process.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
@@ -24,6 +25,7 @@ struct Options {
     std::string rootfs;
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
+    std::vector<std::string> beancounters;
     std::string memory, swap, cpus;
     std::optional<std::uint64_t> cpu_weight, io_weight, pids;
     std::string network = "none";
@@ -52,9 +54,9 @@ public:
     }
 
 private:
-    static constexpr std::array<std::string_view, 10> kRootAndLimits = {
-        "--template", "--rootfs", "--mount",      "--tmpfs",     "--memory",
-        "--swap",     "--cpus",   "--cpu-weight", "--io-weight", "--pids"};
+    static constexpr std::array<std::string_view, 11> kRootAndLimits = {
+        "--template", "--rootfs",     "--mount",     "--tmpfs", "--memory",     "--swap",
+        "--cpus",     "--cpu-weight", "--io-weight", "--pids",  "--beancounter"};
 
     static std::string_view name_in(std::string_view word) {
         return word.substr(0, word.find('='));
@@ -81,6 +83,9 @@ void declare_limits(CLI::App& app, Options& options, const Wanted& wanted) {
     limit("--cpu-weight", options.cpu_weight, "share under contention, 1 to 10000");
     limit("--io-weight", options.io_weight, "share of block I/O, 1 to 10000");
     limit("--pids", options.pids, "limit of processes and threads");
+    if (auto* bounds = declare_in(app, "Limits", wanted, "--beancounter", options.beancounters,
+                                  "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable"))
+        bounds->allow_extra_args(false);
 }
 
 void declare_root(CLI::App& app, Options& options, const Wanted& wanted) {
@@ -107,7 +112,8 @@ void declare_life(CLI::App& app, Options& options) {
     app.add_flag("--init", options.init, "a minimal init is pid 1 and reaps");
     auto* detach = app.add_flag("-d,--detach", options.detach, "leave it running");
     app.add_flag("--rm", options.remove, "remove it when it ends, also when detached");
-    app.add_flag("--keep", options.keep, "keep record and files when it ends");
+    app.add_flag("--keep", options.keep,
+                 "keep record and written files (/var/lib/bulkhead/NAME/upper) when it ends");
     app.add_option("--receipt", options.receipt, "write the final usage to this file as JSON");
     app.add_option("--network", options.network,
                    "none (the default): only loopback; host: the host's")
@@ -161,6 +167,10 @@ Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& opt
     spec.tmpfs = options.tmpfs;
     BULKHEAD_TRY_VALUE(limits, limits_of(options));
     spec.limits = limits;
+    for (const std::string& text : options.beancounters) {
+        BULKHEAD_TRY_VALUE(wanted, runtime::parse_bounds(text));
+        spec.beancounters.push_back(wanted);
+    }
     spec.network =
         options.network == "host" ? runtime::NetworkKind::kHost : runtime::NetworkKind::kNone;
     spec.process = options.process.to_spec(payload);

@@ -1,9 +1,10 @@
-// bulkhead set: single classes or the mode of a running environment, by one store.
+// bulkhead set: single classes or the mode of a running environment, by one store; beancounters.
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/outcome.h"
 #include "runtime/apply.h"
+#include "runtime/beancounters.h"
 #include "runtime/policy/classes.h"
 
 namespace bulkhead::cli {
@@ -14,6 +15,7 @@ struct Options {
     std::vector<std::string> allow;
     std::vector<std::string> refuse;
     std::string mode;
+    std::vector<std::string> beancounters;
     bool json = false;
 };
 
@@ -36,11 +38,25 @@ Result<loader::ControlChange> change_of(const Options& options) {
     return change;
 }
 
-Result<int> set(const Options& options) {
+Status set_policy(const Options& options) {
     if (options.allow.empty() && options.refuse.empty() && options.mode.empty())
-        return fail_usage("nothing to change: give --allow, --refuse or --mode");
+        return {};
     BULKHEAD_TRY_VALUE(change, change_of(options));
-    BULKHEAD_TRY(runtime::change_policy(options.name, change));
+    return runtime::change_policy(options.name, change);
+}
+
+Result<int> set(const Options& options) {
+    if (options.allow.empty() && options.refuse.empty() && options.mode.empty() &&
+        options.beancounters.empty())
+        return fail_usage("nothing to change: give --allow, --refuse, --mode or --beancounter");
+    std::vector<runtime::BeancounterBounds> bounds;
+    for (const std::string& text : options.beancounters) {
+        BULKHEAD_TRY_VALUE(wanted, runtime::parse_bounds(text));
+        bounds.push_back(wanted);
+    }
+    BULKHEAD_TRY(set_policy(options));
+    if (!bounds.empty())
+        BULKHEAD_TRY(runtime::set_bounds_of(options.name, bounds));
     if (options.json)
         print_outcome(options.name, "changed");
     return 0;
@@ -53,6 +69,9 @@ Action declare(CLI::App& app) {
     app.add_option("--refuse", options->refuse, "refuse a class; repeatable")
         ->allow_extra_args(false);
     app.add_option("--mode", options->mode, "enforce, or audit: allow but record");
+    app.add_option("--beancounter", options->beancounters,
+                   "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable")
+        ->allow_extra_args(false);
     app.add_flag("--json", options->json, "print JSON");
     return [options](const Payload&) { return set(*options); };
 }

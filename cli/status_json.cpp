@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cstdint>
+
 #include "loader/refusals.h"
 #include "runtime/policy/classes.h"
 

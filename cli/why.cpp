@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <memory>
@@ -47,6 +48,8 @@ std::string when(std::uint64_t time_ns) {
 std::string flags(const bh_refusal& refusal) {
     if ((refusal.flags & BH_REFUSAL_AUDITED) != 0)
         return " (allowed: audit)";
+    if ((refusal.flags & BH_REFUSAL_WARNED) != 0)
+        return " (allowed: past the barrier)";
     return (refusal.flags & BH_REFUSAL_INTERNAL) != 0 ? " (could not be decided)" : "";
 }
 

@@ -16,6 +16,8 @@ struct Carried {
 constexpr std::string_view kPrefix = "lsm/";
 constexpr std::string_view kSleepablePrefix = "lsm.s/";
 constexpr std::string_view kPacketSection = "cgroup_skb/egress";
+constexpr std::string_view kFileSection = "fmod_ret/security_file_alloc";
+constexpr std::string_view kForkSection = "fexit/cgroup_can_fork";
 
 // One row per hook, so that a hook added to wire.h without a row here fails the unit test.
 const std::vector<Carried>& carried() {
@@ -24,9 +26,11 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_bprm_check_security,
          {BH_CLASS_IDENTITY, BH_CLASS_PERSONALITY, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT}},
         {BH_HOOK_bprm_creds_from_file, {BH_CLASS_SETUID}},
-        {BH_HOOK_mmap_file, {BH_CLASS_WRITABLE_CODE, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT}},
-        {BH_HOOK_file_mprotect, {BH_CLASS_WRITABLE_CODE, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT}},
-        {BH_HOOK_file_fcntl, {BH_CLASS_SIGNAL}},
+        {BH_HOOK_mmap_file,
+         {BH_CLASS_WRITABLE_CODE, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT, BH_CLASS_EXECUTION}},
+        {BH_HOOK_file_mprotect,
+         {BH_CLASS_WRITABLE_CODE, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT, BH_CLASS_EXECUTION}},
+        {BH_HOOK_file_fcntl, {BH_CLASS_SIGNAL, BH_CLASS_PATHS}},
         {BH_HOOK_task_kill, {BH_CLASS_SIGNAL}},
         {BH_HOOK_ptrace_access_check, {BH_CLASS_TRACE, BH_CLASS_DEBUG}},
         {BH_HOOK_ptrace_traceme, {BH_CLASS_TRACE, BH_CLASS_DEBUG}},
@@ -38,7 +42,10 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_task_setrlimit, {BH_CLASS_PROCESS, BH_CLASS_CORE_DUMPS}},
         {BH_HOOK_unix_stream_connect, {BH_CLASS_UNIX}},
         {BH_HOOK_unix_may_send, {BH_CLASS_UNIX}},
-        {BH_HOOK_socket_post_create, {BH_CLASS_UNIX}},
+        {BH_HOOK_socket_post_create, {BH_CLASS_UNIX, BH_CLASS_BEANCOUNTERS}},
+        {BH_HOOK_socket_accept, {BH_CLASS_BEANCOUNTERS}},
+        {BH_HOOK_file_alloc_security, {BH_CLASS_BEANCOUNTERS}},
+        {BH_HOOK_cgroup_can_fork, {BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_ipc_permission, {BH_CLASS_IPC}},
         {BH_HOOK_shm_shmctl, {BH_CLASS_IPC}},
         {BH_HOOK_sem_semctl, {BH_CLASS_IPC}},
@@ -52,21 +59,22 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_file_receive, {BH_CLASS_DESCRIPTORS}},
         {BH_HOOK_file_open,
          {BH_CLASS_FILES, BH_CLASS_DEVICES, BH_CLASS_KERNEL_FILES, BH_CLASS_SYSCTL,
-          BH_CLASS_CGROUPS, BH_CLASS_SELF}},
-        {BH_HOOK_path_mknod, {BH_CLASS_FILES, BH_CLASS_DEVICES}},
-        {BH_HOOK_path_link, {BH_CLASS_FILES}},
-        {BH_HOOK_path_unlink, {BH_CLASS_FILES}},
-        {BH_HOOK_path_symlink, {BH_CLASS_FILES}},
-        {BH_HOOK_path_mkdir, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
-        {BH_HOOK_path_rmdir, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
-        {BH_HOOK_path_rename, {BH_CLASS_FILES}},
-        {BH_HOOK_path_truncate, {BH_CLASS_FILES}},
+          BH_CLASS_CGROUPS, BH_CLASS_SELF, BH_CLASS_PATHS, BH_CLASS_EXECUTION,
+          BH_CLASS_BEANCOUNTERS}},
+        {BH_HOOK_path_mknod, {BH_CLASS_FILES, BH_CLASS_DEVICES, BH_CLASS_PATHS}},
+        {BH_HOOK_path_link, {BH_CLASS_FILES, BH_CLASS_PATHS, BH_CLASS_EXECUTION}},
+        {BH_HOOK_path_unlink, {BH_CLASS_FILES, BH_CLASS_PATHS}},
+        {BH_HOOK_path_symlink, {BH_CLASS_FILES, BH_CLASS_PATHS}},
+        {BH_HOOK_path_mkdir, {BH_CLASS_FILES, BH_CLASS_CGROUPS, BH_CLASS_PATHS}},
+        {BH_HOOK_path_rmdir, {BH_CLASS_FILES, BH_CLASS_CGROUPS, BH_CLASS_PATHS}},
+        {BH_HOOK_path_rename, {BH_CLASS_FILES, BH_CLASS_PATHS, BH_CLASS_EXECUTION}},
+        {BH_HOOK_path_truncate, {BH_CLASS_FILES, BH_CLASS_PATHS}},
         {BH_HOOK_path_chmod, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
         {BH_HOOK_path_chown, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
-        {BH_HOOK_inode_setxattr, {BH_CLASS_FILES}},
-        {BH_HOOK_inode_removexattr, {BH_CLASS_FILES}},
-        {BH_HOOK_inode_set_acl, {BH_CLASS_FILES}},
-        {BH_HOOK_inode_setattr, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
+        {BH_HOOK_inode_setxattr, {BH_CLASS_FILES, BH_CLASS_PATHS}},
+        {BH_HOOK_inode_removexattr, {BH_CLASS_FILES, BH_CLASS_PATHS}},
+        {BH_HOOK_inode_set_acl, {BH_CLASS_FILES, BH_CLASS_PATHS}},
+        {BH_HOOK_inode_setattr, {BH_CLASS_FILES, BH_CLASS_CGROUPS, BH_CLASS_PATHS}},
         {BH_HOOK_inode_getattr, {BH_CLASS_FILES}},
         {BH_HOOK_path_notify, {BH_CLASS_FILES, BH_CLASS_CGROUPS}},
         {BH_HOOK_inode_readlink, {BH_CLASS_FILES}},
@@ -120,6 +128,10 @@ bool is_enforced(bh_class class_id) {
 bh_hook hook_of_section(std::string_view section) {
     if (section == kPacketSection)
         return BH_HOOK_cgroup_egress;
+    if (section == kFileSection)
+        return BH_HOOK_file_alloc_security;
+    if (section == kForkSection)
+        return BH_HOOK_cgroup_can_fork;
     if (section.starts_with(kSleepablePrefix))
         section.remove_prefix(kSleepablePrefix.size());
     else if (section.starts_with(kPrefix))

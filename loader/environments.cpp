@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "loader/beancounters.h"
 #include "loader/egress_filter.h"
 #include "loader/metered.h"
 #include "loader/on_demand.h"
@@ -14,8 +15,8 @@
 namespace bulkhead::loader {
 namespace {
 
-// The first places of bh_environment.granted are those of the first process.
-constexpr std::size_t kStandardDescriptors = 3;
+// The first places of bh_environment.granted are those of the start.
+constexpr std::size_t kGrantedAtStart = 4;
 
 }  // namespace
 
@@ -88,10 +89,14 @@ Status Environments::grant(bh_label label, const bh_inode& inode) {
         if (places[i].ino == inode.ino && places[i].dev == inode.dev)
             return {};
     }
-    for (std::size_t i = BH_MAX_GRANTED - 1; i > kStandardDescriptors; --i)
+    for (std::size_t i = BH_MAX_GRANTED - 1; i > kGrantedAtStart; --i)
         places[i] = places[i - 1];
-    places[kStandardDescriptors] = inode;
+    places[kGrantedAtStart] = inode;
     return {};
+}
+
+void Environments::note_counting(bh_label label) const {
+    records_[label.slot].flags |= BH_ENV_COUNTED;
 }
 
 Result<bool> Environments::withdraw(bh_label label) {
@@ -109,6 +114,8 @@ Result<bool> Environments::withdraw(bh_label label) {
     BULKHEAD_TRY(settle_egress_filter(label, record.control, 0));
     if (needs_on_demand(record.control))
         BULKHEAD_TRY(settle_on_demand(*this));
+    if ((record.flags & BH_ENV_COUNTED) != 0)
+        BULKHEAD_TRY(stop_counting(*this, label));
     BULKHEAD_TRY(forget_refusals(label, recorded));
     return true;
 }

@@ -66,6 +66,9 @@ public:
     // standard descriptor. There are BH_MAX_GRANTED places; the oldest later one gives way.
     Status grant(bh_label label, const bh_inode& inode);
 
+    // Under lock_pins(), before anything of a live environment is counted: withdraw() ends that.
+    void note_counting(bh_label label) const;
+
     // Withdraws the record first, then frees what belongs to it: rows of rules while the record can
     // still be found, so that who is killed half-way leaves nothing that nobody looks for. Tasks
     // that still carry the label are refused everything. False: it was gone already.

@@ -21,9 +21,24 @@ struct OnDemand {
 constexpr unsigned kMillisecondsToDetach = 10'000;
 
 constexpr __u64 kCode = 1ULL << BH_CLASS_ANONYMOUS_CODE | 1ULL << BH_CLASS_DRIFT;
+constexpr __u64 kMapped = kCode | 1ULL << BH_CLASS_EXECUTION;
+constexpr __u64 kTree = 1ULL << BH_CLASS_PATHS | 1ULL << BH_CLASS_EXECUTION;
 
-constexpr std::array kPrograms = {OnDemand{"bh_exec_code", kCode}, OnDemand{"bh_mmap_code", kCode},
-                                  OnDemand{"bh_mprot_code", kCode}};
+constexpr std::array kPrograms = {
+    OnDemand{"bh_exec_code", kCode},    OnDemand{"bh_mmap_code", kMapped},
+    OnDemand{"bh_mprot_code", kMapped}, OnDemand{"bh_tree_acl", kTree},
+    OnDemand{"bh_tree_attr", kTree},    OnDemand{"bh_tree_fcntl", kTree},
+    OnDemand{"bh_tree_link", kTree},    OnDemand{"bh_tree_mkdir", kTree},
+    OnDemand{"bh_tree_mknod", kTree},   OnDemand{"bh_tree_open", kTree},
+    OnDemand{"bh_tree_rename", kTree},  OnDemand{"bh_tree_rmdir", kTree},
+    OnDemand{"bh_tree_rmx", kTree},     OnDemand{"bh_tree_setx", kTree},
+    OnDemand{"bh_tree_symlink", kTree}, OnDemand{"bh_tree_trunc", kTree},
+    OnDemand{"bh_tree_unlink", kTree}};
+
+// Not loaded where the kernel lacks its hook and asks at another.
+bool is_variant(std::string_view program) {
+    return program == "bh_tree_acl";
+}
 
 // A link whose pin was removed is taken off its hook by a worker of the kernel, some time later;
 // until then the program cannot be put there again.
@@ -38,12 +53,18 @@ Result<UniqueFd> link_when_free(int program) {
     }
 }
 
-Status attach(std::string_view program) {
+}  // namespace
+
+Status attach_pinned(std::string_view program) {
     const std::string pin = link_pin(program);
     if (::access(pin.c_str(), F_OK) == 0)
         return {};
-    BULKHEAD_TRY_VALUE(pinned, open_pinned(program_pin(program)));
-    auto link = link_when_free(pinned.get());
+    const auto pinned = open_pinned(program_pin(program));
+    if (!pinned && pinned.error().code() == ENOENT && is_variant(program))
+        return {};
+    if (!pinned)
+        return fail(Error(pinned.error()));
+    auto link = link_when_free(pinned->get());
     if (!link)
         return fail(std::move(link)
                         .error()
@@ -53,8 +74,6 @@ Status attach(std::string_view program) {
         return fail_errno("pin " + pin);
     return {};
 }
-
-}  // namespace
 
 bool is_on_demand(std::string_view program) {
     return std::any_of(kPrograms.begin(), kPrograms.end(),
@@ -69,7 +88,7 @@ bool needs_on_demand(__u64 control) {
 Status attach_on_demand(__u64 control) {
     for (const OnDemand& row : kPrograms) {
         if ((row.classes & control) != 0)
-            BULKHEAD_TRY(attach(row.program));
+            BULKHEAD_TRY(attach_pinned(row.program));
     }
     return {};
 }

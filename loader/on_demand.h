@@ -16,6 +16,9 @@ bool is_on_demand(std::string_view program);
 // True when a program on demand decides by a class of `control`.
 bool needs_on_demand(__u64 control);
 
+// Puts a pinned program on its hook and pins the link, unless one is there. Under lock_pins().
+Status attach_pinned(std::string_view program);
+
 // Before `control` is stored: what it refuses is refused from its first instant. Under lock_pins().
 Status attach_on_demand(__u64 control);
 

@@ -56,14 +56,21 @@ std::string verdict(std::string_view log) {
     return last;
 }
 
-// Any cgroup walk needs an order; one cgroup is enough to see that the iterator attaches.
+// Any cgroup walk needs an order; one cgroup is enough to see that the iterator attaches. A walk
+// over a map needs a map.
 Link attach_iterator(const bpf_program* program) {
     bpf_iter_link_info target{};
     target.cgroup.order = BPF_CGROUP_ITER_SELF_ONLY;
     bpf_iter_attach_opts options{};
     options.sz = sizeof options;
     const bool walks_cgroups = std::strstr(bpf_program__section_name(program), "cgroup") != nullptr;
-    if (walks_cgroups) {
+    UniqueFd map;
+    if (std::strstr(bpf_program__section_name(program), "map_elem") != nullptr) {
+        map.reset(
+            bpf_map_create(BPF_MAP_TYPE_ARRAY, "bh_try", sizeof(__u32), sizeof(__u64), 1, nullptr));
+        target.map.map_fd = static_cast<__u32>(map.get());
+    }
+    if (walks_cgroups || map) {
         options.link_info = &target;
         options.link_info_len = sizeof target;
     }

@@ -14,11 +14,13 @@
 
 #include "bpf/wire.h"
 #include "loader/adoption.h"
+#include "loader/beancounters.h"
 #include "loader/environments.h"
 #include "loader/held_links.h"
 #include "loader/libbpf_log.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
+#include "loader/tree_rules.h"
 #include "loader/variants.h"
 
 namespace bulkhead::loader {
@@ -59,7 +61,7 @@ bool is_pinned_as_program(const bpf_program* program) {
     const auto type = bpf_program__expected_attach_type(program);
     return type == BPF_TRACE_ITER || bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB ||
            kAdoptionProgram == bpf_program__name(program) ||
-           is_on_demand(bpf_program__name(program));
+           is_on_demand(bpf_program__name(program)) || counts_objects(bpf_program__name(program));
 }
 
 Status attach_and_pin_programs(const bulkhead_bpf& skeleton) {
@@ -122,6 +124,7 @@ void remove_pins() {
 
 Status install(const LoadOptions& options) {
     BULKHEAD_TRY_VALUE(skeleton, open_and_load(options));
+    BULKHEAD_TRY(seed_names(bpf_map__fd(skeleton->maps.bh_name_key)));
     BULKHEAD_TRY(write_meta(*skeleton));
     BULKHEAD_TRY(attach_and_pin_programs(*skeleton));
     return pin_maps(*skeleton);

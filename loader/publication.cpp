@@ -22,6 +22,19 @@ __u64 refusing_all_after(__u64 control) {
     return in_generation_after((1ULL << BH_MAX_CLASSES) - 1, control);
 }
 
+constexpr __u64 kTreeClasses = 1ULL << BH_CLASS_PATHS | 1ULL << BH_CLASS_EXECUTION;
+
+// Without rules about paths a class of them would refuse every file.
+Status check_has_tree(bh_label label, __u64 before, __u64 after) {
+    if ((after & ~before & kTreeClasses) == 0)
+        return {};
+    BULKHEAD_TRY_VALUE(is_there, has_tree(label, generation_of(before)));
+    if (is_there)
+        return {};
+    return fail(Error(0, "the policy has no rules about paths", Fault::kUsage)
+                    .advise("bulkhead policy apply publishes one with [files]"));
+}
+
 Status gone() {
     return fail(Error(ESTALE, "the environment is gone"));
 }
@@ -35,6 +48,7 @@ Status Environments::publish(bh_label label, const bh_environment& filled) {
     bh_environment copy = filled;
     copy.serial = record.serial;
     copy.control = record.control;
+    copy.flags |= record.flags & BH_ENV_COUNTED;
     std::memcpy(copy.name, record.name, sizeof copy.name);
     // What is attached stands in the record first: whoever withdraws it finds what to undo.
     std::memcpy(&record, &copy, sizeof copy);
@@ -84,7 +98,10 @@ Status Environments::change(bh_label label, const ControlChange& change) {
     BULKHEAD_TRY_VALUE(lock, lock_pins());
     if (!is_live(label))
         return gone();
-    return store_control(label, changed(records_[label.slot].control, change));
+    const __u64 before = records_[label.slot].control;
+    const __u64 after = changed(before, change);
+    BULKHEAD_TRY(check_has_tree(label, before, after));
+    return store_control(label, after);
 }
 
 Status Environments::publish_rules(bh_label label, const Rules& rules,

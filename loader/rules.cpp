@@ -120,6 +120,15 @@ Status erase_others(const Map& map, bh_label label, __u32 kept, LabelOf label_of
     return map.erase_all(others);
 }
 
+Status write_places(bh_label label, __u32 generation, const Rules& rules) {
+    if (rules.nodes.empty())
+        return {};
+    if (rules.places.roots.empty())
+        return fail(Error(EINVAL, "rules on paths without places"));
+    return explain_shortage(put_tree(label, generation, rules.places), rules.places.nodes.size(),
+                            "bh_nodes");
+}
+
 }  // namespace
 
 bool Rules::has_rows() const {
@@ -134,15 +143,22 @@ Status write_rows(bh_label label, __u32 generation, const Rules& rules) {
         BULKHEAD_TRY(erase_policy(label, generation));
         return routes;
     }
+    if (auto places = write_places(label, generation, rules); !places) {
+        BULKHEAD_TRY(erase_routes(label, generation));
+        BULKHEAD_TRY(erase_policy(label, generation));
+        return places;
+    }
     return {};
 }
 
 Status erase_rows(bh_label label, __u32 generation) {
+    BULKHEAD_TRY(drop_tree(label, generation));
     BULKHEAD_TRY(erase_routes(label, generation));
     return erase_policy(label, generation);
 }
 
 Status erase_other_rows(bh_label label, __u32 kept) {
+    BULKHEAD_TRY(drop_other_trees(label, kept));
     BULKHEAD_TRY_VALUE(policies, open_policies());
     BULKHEAD_TRY(erase_others(
         policies, label, kept, [](const bh_policy_key& key) { return key.label; },

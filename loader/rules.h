@@ -7,6 +7,7 @@
 #include "bpf/wire.h"
 #include "loader/environments.h"
 #include "loader/result.h"
+#include "loader/tree_rules.h"
 
 namespace bulkhead::loader {
 
@@ -32,6 +33,7 @@ struct Rules {
     __u64 control = kDefaultControl;
     bh_policy policy{};
     std::vector<TreeNode> nodes;   // empty: no [files]
+    PlacedTree places;             // where `nodes` lie in one environment; filled to be published
     std::vector<RouteRow> routes;  // empty: no egress rules; else with rows for ::/0 and ::/128
 
     // False: the control word alone says everything, and publishing is one store.
@@ -41,7 +43,8 @@ struct Rules {
 // The rows of one generation of an environment. Whoever calls these holds lock_pins().
 
 // When a row cannot be written, none are left. ENOSPC: a map is full, ENOMEM; EINVAL: there are
-// routes but none for the unspecified address ::, by which their rows are found again.
+// routes but none for the unspecified address ::, by which their rows are found again, or nodes
+// without places.
 Status write_rows(bh_label label, __u32 generation, const Rules& rules);
 
 // Rows of a generation that was written entire.

@@ -1,8 +1,10 @@
 #include "loader/variants.h"
 
+#include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
+#include <array>
 #include <cerrno>
 #include <memory>
 #include <string>
@@ -10,6 +12,7 @@
 #include "bulkhead_bpf.skel.h"
 
 #include "loader/meter_constants.h"
+#include "loader/unique_fd.h"
 
 namespace bulkhead::loader {
 namespace {
@@ -18,6 +21,22 @@ namespace {
 bool has_hook(const btf* kernel, const std::string& hook) {
     const std::string name = "bpf_lsm_" + hook;
     return btf__find_by_name_kind(kernel, name.c_str(), BTF_KIND_FUNC) > 0;
+}
+
+// 7.2 has the hook, and lets no program attach to it.
+bool takes_programs(const btf* kernel, const std::string& hook) {
+    constexpr std::array<bpf_insn, 2> kReturnZero = {
+        bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K,
+                 .dst_reg = BPF_REG_0,
+                 .src_reg = 0,
+                 .off = 0,
+                 .imm = 0},
+        bpf_insn{.code = BPF_JMP | BPF_EXIT, .dst_reg = 0, .src_reg = 0, .off = 0, .imm = 0}};
+    const int id = btf__find_by_name_kind(kernel, ("bpf_lsm_" + hook).c_str(), BTF_KIND_FUNC);
+    LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = BPF_LSM_MAC);
+    options.attach_btf_id = id > 0 ? static_cast<__u32>(id) : 0;
+    return id > 0 && UniqueFd(bpf_prog_load(BPF_PROG_TYPE_LSM, "bh_try", "GPL", kReturnZero.data(),
+                                            kReturnZero.size(), &options));
 }
 
 int argument_count(const btf* kernel, const std::string& hook) {
@@ -41,13 +60,21 @@ Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
     bpf_program__set_autoload(skeleton.progs.bh_uring, uring);
     skeleton.rodata->bh_uring_by_name = !uring;
     // ACLs: by a hook of their own (6.2), before that as extended attributes.
-    bpf_program__set_autoload(skeleton.progs.bh_set_acl, has_hook(kernel.get(), "inode_set_acl"));
+    const bool acl = has_hook(kernel.get(), "inode_set_acl");
+    bpf_program__set_autoload(skeleton.progs.bh_set_acl, acl);
+    bpf_program__set_autoload(skeleton.progs.bh_tree_acl, acl);
     // ioctl(2) of 32-bit callers: a hook of its own from 6.8 and in the stable kernels that took
     // it, before that file_ioctl.
     bpf_program__set_autoload(skeleton.progs.bh_ioctl_compat,
                               has_hook(kernel.get(), "file_ioctl_compat"));
+    // New files: by the hook, or in its caller.
+    const bool file_hook = takes_programs(kernel.get(), "file_alloc_security");
+    bpf_program__set_autoload(skeleton.progs.bh_bc_file, file_hook);
+    bpf_program__set_autoload(skeleton.progs.bh_bc_file_mod, !file_hook);
     // inode_setattr: (dentry, attr), with a leading mnt_idmap from 6.8.
-    skeleton.rodata->bh_setattr_dentry = argument_count(kernel.get(), "inode_setattr") - 2;
+    const int dentry = argument_count(kernel.get(), "inode_setattr") - 2;
+    skeleton.rodata->bh_setattr_dentry = dentry;
+    skeleton.rodata->bh_setattr_idmap = dentry == 1;
     return Variants{fill_meter_constants(skeleton, *kernel)};
 }
 

@@ -28,6 +28,7 @@
 #include "runtime/policy_record.h"
 #include "runtime/start.h"
 #include "runtime/store.h"
+#include "runtime/tree_paths.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -153,6 +154,7 @@ public:
             return fail(Error(valid.error()).advise("choose one with --name"));
         BULKHEAD_TRY(refuse_overlap());
         BULKHEAD_TRY_VALUE(pids, processes_in(cgroup_));
+        first_ = pids.front();
         return describe_processes(pids, record_);
     }
 
@@ -193,8 +195,9 @@ public:
         record_.cgroup_id = info.st_ino;
         record_.cgroup_level = level_of(cgroup_);
         record_.started_ns = boot_time_ns();
-        BULKHEAD_TRY(environments_.publish(label_, record_, started_now(spec_.policy.rules)));
-        return {};
+        loader::Rules rules = started_now(spec_.policy.rules);
+        BULKHEAD_TRY(place_rules(rules, first_, spec_.policy.sources));
+        return environments_.publish(label_, record_, rules);
     }
 
     Status label_all() {
@@ -240,6 +243,7 @@ private:
     loader::Environments& environments_;
     std::string cgroup_;
     std::string name_;
+    pid_t first_ = 0;  // a process there, whose root is the environment's
     std::optional<StateDirectory> directory_;
     bh_label label_{};
     bh_environment record_{};

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "runtime/adopt_target.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
 #include "runtime/core_dumps.h"
@@ -12,6 +13,7 @@
 #include "runtime/policy_record.h"
 #include "runtime/start.h"
 #include "runtime/store.h"
+#include "runtime/tree_paths.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -32,6 +34,25 @@ std::string cgroup_of(const std::string& name, const EnvironmentSpec& spec) {
         return spec.adopted_cgroup;
     return std::string(kEnvironmentsCgroup).substr(std::string_view(kCgroupRoot).size()) + "/" +
            name;
+}
+
+// Whose root is the environment's.
+Result<pid_t> first_process(const std::string& name, const bh_environment& record) {
+    if (record.init_pid != 0)
+        return static_cast<pid_t>(record.init_pid);
+    BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
+    BULKHEAD_TRY_VALUE(state, directory.load());
+    BULKHEAD_TRY_VALUE(pids, processes_in(cgroup_of(name, state.spec)));
+    return pids.front();
+}
+
+// Where the paths of its rules lie now.
+Status place_now(loader::Rules& rules, const std::string& name, const bh_environment& record,
+                 const policy::Policy& policy) {
+    if (rules.nodes.empty())
+        return {};
+    BULKHEAD_TRY_VALUE(process, first_process(name, record));
+    return place_rules(rules, process, policy.sources);
 }
 
 Status settle_limits(const std::string& name, std::uint64_t control) {
@@ -55,6 +76,7 @@ Result<std::uint32_t> apply_policy(const std::string& name, const policy::Policy
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
     loader::Rules rules = policy.rules;
     rules.policy.drift_ns = unix_ns_of_boot_ns(environments.record(label)->started_ns);
+    BULKHEAD_TRY(place_now(rules, name, *environments.record(label), policy));
     std::uint32_t published = 0;
     BULKHEAD_TRY(environments.publish_rules(label, rules, [&](std::uint32_t generation) {
         published = generation;

@@ -45,6 +45,9 @@ public:
     static Result<Cgroup> create(std::string_view name);
     static Result<Cgroup> open(std::string_view name);
 
+    // Any cgroup, by its directory.
+    static Cgroup over(UniqueFd directory) { return Cgroup(std::move(directory)); }
+
     Status apply(const Limits& limits) const;
 
     [[nodiscard]] int fd() const { return directory_.get(); }

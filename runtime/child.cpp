@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
 
 #include "runtime/mounts.h"
@@ -90,6 +91,8 @@ public:
         install_stdio(stdio, channel_.fd());
     }
 
+    void drop_capabilities() { check(drop_bounding_set(), Step::kCapabilities); }
+
     void wait_for_label() {
         channel_.send(report_);
         wait_go();
@@ -156,6 +159,7 @@ void run_child(const EnvironmentSpec& spec, const Channel& channel, const Stdio&
     child.set_hostname();
     child.bring_up_loopback();
     child.install_standard_descriptors(stdio);
+    child.drop_capabilities();
     child.wait_for_label();
     child.become();
 }

@@ -95,10 +95,15 @@ struct Meter {
     const char* name;       // in the words of `usage`
 };
 constexpr std::array kMeters = {
-    Meter{"iter/cgroup", "usage"},      Meter{"sched_process_exit", "exit-status"},
-    Meter{"sched_switch", "run-delay"}, Meter{"net_dev", "network"},
-    Meter{"netif", "network"},          Meter{"cgroup_skb", "network"},
-    Meter{"block_", "block-io"},        Meter{"mark_victim", "oom-kills"},
+    Meter{"iter/cgroup", "usage"},
+    Meter{"iter/bpf_map_elem", "beancounters"},
+    Meter{"sched_process_exit", "exit-status"},
+    Meter{"sched_switch", "run-delay"},
+    Meter{"net_dev", "network"},
+    Meter{"netif", "network"},
+    Meter{"cgroup_skb", "network"},
+    Meter{"block_", "block-io"},
+    Meter{"mark_victim", "oom-kills"},
 };
 
 // Programs that carry no class of their own: the meters, and those that keep the books of who owns

@@ -54,7 +54,9 @@ void tell_growth(const std::map<std::string, std::uint64_t>& before,
 
 json refused_event(const std::string& environment, const ExplainedRefusal& refusal) {
     json event = to_json(environment, refusal);
-    event["event"] = (refusal.row.flags & BH_REFUSAL_AUDITED) != 0 ? "audited" : "refused";
+    event["event"] = (refusal.row.flags & BH_REFUSAL_AUDITED) != 0  ? "audited"
+                     : (refusal.row.flags & BH_REFUSAL_WARNED) != 0 ? "past-barrier"
+                                                                    : "refused";
     return event;
 }
 

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <vector>
 
+#include "loader/beancounters.h"
 #include "loader/refusals.h"
 
 namespace bulkhead::runtime {
@@ -90,6 +91,16 @@ std::string describe_number(const bh_refusal& refusal) {
                         : fmt::format("{} ({})", name, refusal.object[0]);
 }
 
+std::string bound(std::uint64_t value) {
+    return value == BH_UNLIMITED ? "unlimited" : std::to_string(value);
+}
+
+std::string describe_beancounter(const bh_refusal& refusal) {
+    return fmt::format("{}: held {}, barrier {}, limit {}",
+                       loader::beancounter_name(static_cast<unsigned>(refusal.object[0])),
+                       refusal.object[1], bound(refusal.object[2]), bound(refusal.object[3]));
+}
+
 }  // namespace
 
 std::string refused_path(const bh_refusal& refusal) {
@@ -122,6 +133,8 @@ std::string describe_object(const bh_refusal& refusal) {
                                owner(refusal));
         case BH_OBJECT_NUMBER:
             return describe_number(refusal);
+        case BH_OBJECT_BEANCOUNTER:
+            return describe_beancounter(refusal);
         default:
             return "-";
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
@@ -96,6 +97,8 @@ void open_terminal(const Channel& channel) {
     if (process.terminal == TerminalKind::kTerminal)
         open_terminal(channel);
     install_stdio(stdio, channel.fd());
+    if (!drop_bounding_set())
+        give_up(channel, Step::kCapabilities);
     channel.send(Report{});
     if (!channel.wait_go())
         ::_exit(kExitOurs);

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <cstdlib>
 
 #include "runtime/user.h"
@@ -51,17 +52,6 @@ std::uint64_t kept_mask() {
     return mask;
 }
 
-bool drop_bounding_set() {
-    // EINVAL: the kernel knows no capability of this number or a higher one.
-    for (int capability = 0; capability < 64; ++capability) {
-        if ((kept_mask() >> capability & 1) != 0)
-            continue;
-        if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
-            return errno == EINVAL;
-    }
-    return true;
-}
-
 bool set_capabilities(std::uint64_t mask) {
     __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
     __user_cap_data_struct data[2]{};
@@ -73,7 +63,16 @@ bool set_capabilities(std::uint64_t mask) {
     return ::syscall(SYS_capset, &header, data) == 0;
 }
 
+// Root with root's own group, as which the process comes here.
+bool is_plain_root(const User& user) {
+    return user.uid == 0 && user.gid == 0 &&
+           std::all_of(user.groups.begin(), user.groups.end(), [](gid_t one) { return one == 0; });
+}
+
+// Root needs no capability, which the policy may have taken already.
 bool become_user(const User& user) {
+    if (is_plain_root(user))
+        return true;
     return ::setgroups(user.groups.size(), user.groups.data()) == 0 &&
            ::setresgid(user.gid, user.gid, user.gid) == 0 &&
            ::setresuid(user.uid, user.uid, user.uid) == 0;
@@ -196,6 +195,17 @@ Report fork_under_reaper() {
 
 }  // namespace
 
+bool drop_bounding_set() {
+    // EINVAL: the kernel knows no capability of this number or a higher one.
+    for (int capability = 0; capability < 64; ++capability) {
+        if ((kept_mask() >> capability & 1) != 0)
+            continue;
+        if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
+            return errno == EINVAL;
+    }
+    return true;
+}
+
 Report become_payload(const ProcessSpec& process, const std::string& hostname) {
     if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0)
         return failed(Step::kKeyring);
@@ -206,8 +216,6 @@ Report become_payload(const ProcessSpec& process, const std::string& hostname) {
         errno = user.error().code();
         return failed(Step::kUser);
     }
-    if (!drop_bounding_set())
-        return failed(Step::kCapabilities);
     if (!become_user(*user))
         return failed(Step::kUser);
     if (!set_capabilities(user->uid == 0 ? kept_mask() : 0))

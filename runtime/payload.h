@@ -7,6 +7,9 @@
 
 namespace bulkhead::runtime {
 
+// Before the label is on: dropping takes a capability that the policy may not keep.
+bool drop_bounding_set();
+
 // Session keyring, capabilities, user, working directory, then execve(2); with
 // InitKind::kReaper the command runs as a child and this process stays as its init. Returns only
 // when a step failed.

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 
+#include "loader/beancounters.h"
 #include "runtime/child.h"
 #include "runtime/mounts.h"
 #include "runtime/store.h"
@@ -19,6 +20,7 @@ namespace bulkhead::runtime {
 namespace {
 
 constexpr gid_t kTtyGroup = 5;
+constexpr const char* kBeancountersPath = "/run/user_beancounters";
 // The machine has one pool of pseudo-terminals (kernel.pty.max, 4096), 1024 of them for the host.
 constexpr const char* kTerminals = "256";
 
@@ -207,6 +209,10 @@ private:
             BULKHEAD_TRY(attach_inside(sources_.host_sys.get(), "/sys", TargetKind::kDirectory));
             BULKHEAD_TRY(use(sources_.host_sys.get(), BH_DEVICE_SHARED | BH_DEVICE_READ_ONLY));
         }
+        // Its super block, where the kernel's programs are pinned, is not the environment's.
+        if (sources_.beancounters)
+            BULKHEAD_TRY(
+                attach_inside(sources_.beancounters.get(), kBeancountersPath, TargetKind::kFile));
         for (std::size_t i = 0; i < spec_.mounts.size(); ++i)
             BULKHEAD_TRY(mount_bind(spec_.mounts[i], sources_.mounts[i].get()));
         for (std::size_t i = 0; i < spec_.tmpfs.size(); ++i) {
@@ -313,6 +319,13 @@ Result<RootSources> open_sources(const EnvironmentSpec& spec) {
                            clone_mount(AT_FDCWD, "/sys", CloneDepth::kOne,
                                        MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
         sources.host_sys = std::move(sys);
+    }
+    if (!spec.beancounters.empty()) {
+        BULKHEAD_TRY_VALUE(path, loader::beancounters_file());
+        BULKHEAD_TRY_VALUE(file, clone_mount(AT_FDCWD, path, CloneDepth::kOne,
+                                             MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID |
+                                                 MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
+        sources.beancounters = std::move(file);
     }
     for (const BindMount& mount : spec.mounts) {
         auto source = clone_mount(AT_FDCWD, mount.source, CloneDepth::kRecursive);

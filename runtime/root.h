@@ -21,6 +21,7 @@ struct RootSources {
     UniqueFd kept;                 // where a kept writable layer lies; else a tmpfs is made
     std::vector<UniqueFd> mounts;  // in the order of spec.mounts
     UniqueFd host_sys;             // with the host's network: its /sys
+    UniqueFd beancounters;         // with bounds: the file that tells what is held
 };
 
 Result<RootSources> open_sources(const EnvironmentSpec& spec);

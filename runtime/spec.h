@@ -11,6 +11,7 @@
 
 #include "loader/result.h"
 #include "loader/rules.h"
+#include "runtime/beancounters.h"
 #include "runtime/cgroup.h"
 #include "runtime/policy/mistakes.h"
 
@@ -84,6 +85,7 @@ struct EnvironmentSpec {
     std::vector<BindMount> mounts;
     std::vector<std::string> tmpfs;  // destinations
     Limits limits;
+    std::vector<BeancounterBounds> beancounters;
     NetworkKind network = NetworkKind::kNone;
     ProcessSpec process;
     Afterlife afterlife = Afterlife::kRemove;

@@ -13,6 +13,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
 #include <ctime>
 
 #include <nlohmann/json.hpp>
@@ -27,11 +28,13 @@
 #include "runtime/receipt.h"
 #include "runtime/remains.h"
 #include "runtime/root.h"
+#include "runtime/tree_paths.h"
 
 namespace bulkhead::runtime {
 namespace {
 
 constexpr int kExitOurs = 125;
+constexpr std::size_t kStandardDescriptors = 3;
 
 std::uint32_t inode_of(int fd) {
     struct stat info {};
@@ -80,14 +83,14 @@ public:
         undo_ = true;
         BULKHEAD_TRY_VALUE(label, environments_->reserve(spec_.name));
         label_ = label;
-        return open_kept_layer(spec_, sources_);
+        return {};
     }
 
     // After the name is ours: a kept layer goes by it.
     Status open_root() {
         BULKHEAD_TRY_VALUE(sources, open_sources(spec_));
         sources_ = std::move(sources);
-        return {};
+        return open_kept_layer(spec_, sources_);
     }
 
     Status open_output() {
@@ -193,16 +196,20 @@ public:
         record.device_count = built_.devices.device_count;
         std::copy_n(built_.devices.devices.begin(), record.device_count, record.devices);
         grant_stdio(record);
+        grant_beancounters(record);
         record.started_ns = boot_time_ns();
         // Labelled first: from the moment that the record names its first process, the end of that
         // process is noticed.
         BULKHEAD_TRY(environments_->label_task(pidfd_.get(), label_));
-        const loader::Rules& rules = spec_.policy.rules;
-        if (!rules.has_rows()) {
-            record.control = rules.control;
+        for (const BeancounterBounds& wanted : spec_.beancounters)
+            BULKHEAD_TRY(set_bounds(*environments_, label_, *cgroup_, wanted));
+        if (!spec_.policy.rules.has_rows()) {
+            record.control = spec_.policy.rules.control;
             return environments_->publish(label_, record);
         }
-        return environments_->publish(label_, record, started_now(rules));
+        loader::Rules rules = started_now(spec_.policy.rules);
+        BULKHEAD_TRY(place_rules(rules, pid_, spec_.policy.sources));
+        return environments_->publish(label_, record, rules);
     }
 
     Status remember(std::uint64_t began_ns) {
@@ -259,6 +266,15 @@ private:
         give_pipes(stdio_, uid_base());
         const auto inodes = inodes_of(stdio_);
         std::copy(inodes.begin(), inodes.end(), record.granted);
+    }
+
+    // This one file, of a super block that is not the environment's. The places before are those
+    // of the standard descriptors.
+    void grant_beancounters(bh_environment& record) const {
+        const int file = sources_.beancounters.get();
+        struct stat info {};
+        if (file >= 0 && ::fstat(file, &info) == 0)
+            record.granted[kStandardDescriptors] = {info.st_ino, super_block_of(file), 0};
     }
 
     Error explain(const std::optional<Report>& report) {

@@ -3,6 +3,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+
 #include "loader/environments.h"
 #include "loader/result.h"
 #include "loader/unique_fd.h"

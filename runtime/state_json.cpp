@@ -48,6 +48,26 @@ Limits limits_from_json(const Json& json) {
     return limits;
 }
 
+Json bounds_to_json(const std::vector<BeancounterBounds>& all) {
+    Json json = Json::array();
+    for (const BeancounterBounds& one : all)
+        json.push_back({{"name", loader::beancounter_name(one.counter)},
+                        {"barrier", one.bounds.barrier},
+                        {"limit", one.bounds.limit}});
+    return json;
+}
+
+std::vector<BeancounterBounds> bounds_from_json(const Json& json) {
+    std::vector<BeancounterBounds> all;
+    for (const Json& entry : json)
+        for (unsigned counter = 0; counter < BH_BEANCOUNTER_COUNT; ++counter)
+            if (entry.at("name") == loader::beancounter_name(counter))
+                all.push_back({static_cast<bh_beancounter_id>(counter),
+                               {entry.at("barrier").get<std::uint64_t>(),
+                                entry.at("limit").get<std::uint64_t>()}});
+    return all;
+}
+
 Json process_to_json(const ProcessSpec& process) {
     Json json = Json::object();
     json["argv"] = process.argv;
@@ -98,6 +118,7 @@ Json spec_to_json(const EnvironmentSpec& spec) {
     json["mounts"] = mounts_to_json(spec.mounts);
     json["tmpfs"] = spec.tmpfs;
     json["limits"] = limits_to_json(spec.limits);
+    json["beancounters"] = bounds_to_json(spec.beancounters);
     json["network"] = spec.network == NetworkKind::kHost ? "host" : "none";
     json["process"] = process_to_json(spec.process);
     json["keep"] = spec.afterlife == Afterlife::kKeep;
@@ -119,6 +140,7 @@ EnvironmentSpec spec_from_json(const Json& json) {
     spec.mounts = mounts_from_json(json.at("mounts"));
     json.at("tmpfs").get_to(spec.tmpfs);
     spec.limits = limits_from_json(json.at("limits"));
+    spec.beancounters = bounds_from_json(json.at("beancounters"));
     spec.network = json.at("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
     spec.process = process_from_json(json.at("process"));
     spec.afterlife = json.at("keep").get<bool>() ? Afterlife::kKeep : Afterlife::kRemove;

@@ -1,8 +1,10 @@
 #include "runtime/suggest.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstring>
 
+#include "loader/beancounters.h"
 #include "loader/refusals.h"
 #include "runtime/explain.h"
 #include "runtime/policy/address.h"
@@ -93,6 +95,10 @@ std::string suggest(const bh_refusal& refusal) {
         case BH_CLASS_DROPPED_CAPABILITIES:
             return list_of("[capabilities] keep",
                            policy::capability_name(static_cast<unsigned>(refusal.object[0])));
+        case BH_CLASS_BEANCOUNTERS:
+            return std::string("bulkhead set NAME --beancounter ") +
+                   loader::beancounter_name(static_cast<unsigned>(refusal.object[0])) +
+                   "=BARRIER:LIMIT";
         default:
             return suggest_class(refusal.class_id);
     }

@@ -1,6 +1,8 @@
 // How a usage looks as JSON and to people.
 #include <fmt/format.h>
 
+#include <cstdint>
+
 #include <nlohmann/json.hpp>
 
 #include "runtime/clock.h"

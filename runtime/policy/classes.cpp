@@ -23,6 +23,9 @@ std::vector<std::string_view> class_names() {
 
 Result<bh_class> parse_class(std::string_view name) {
     if (const auto class_id = find_class(name)) {
+        if (class_id == BH_CLASS_BEANCOUNTERS)
+            return fail(Error(0, "beancounters are limits, not rules of a policy", Fault::kUsage)
+                            .advise("bulkhead set NAME --beancounter numfile=BARRIER:LIMIT"));
         if (loader::is_enforced(*class_id))
             return *class_id;
         return fail(

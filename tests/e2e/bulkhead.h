@@ -27,7 +27,7 @@ struct Setting {
     // Runs in the child before the program: another mount namespace, another user. What it
     // changes must end with the process.
     std::function<void()> prepare;
-    int timeout_s = 180;  // doctor under emulation on a busy machine takes a third of it
+    int timeout_s = 400;  // doctor loads each program: two minutes on 6.1 under emulation
 };
 
 // The installed program, below $BULKHEAD_STAGE.

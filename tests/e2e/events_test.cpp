@@ -1,4 +1,5 @@
 // events: each life told once, by whoever ended it, and what a watcher sees beside.
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,7 +19,8 @@ using nlohmann::json;
 
 std::vector<json> parse_lines(std::istream& lines) {
     std::vector<json> events;
-    for (std::string line; std::getline(lines, line);) {
+    // A last line without its end is still being written.
+    for (std::string line; std::getline(lines, line) && !lines.eof();) {
         events.push_back(json::parse(line, nullptr, false));
         EXPECT_TRUE(events.back().is_object()) << line;
     }
@@ -86,12 +88,21 @@ public:
         ::unlink(kOutput);
     }
 
+    void pause() const { ::kill(pid_, SIGSTOP); }
+    void go_on() const { ::kill(pid_, SIGCONT); }
+
     [[nodiscard]] bool has(const std::string& kind, const std::string& hook = "") const {
         std::ifstream lines(kOutput);
         const auto events = parse_lines(lines);
         return std::any_of(events.begin(), events.end(), [&](const json& event) {
             return event.value("event", "") == kind && event.value("hook", "") == hook;
         });
+    }
+
+    [[nodiscard]] int count(const std::string& kind) const {
+        std::ifstream lines(kOutput);
+        const auto told = kinds(parse_lines(lines));
+        return static_cast<int>(std::count(told.begin(), told.end(), kind));
     }
 
 private:
@@ -122,6 +133,44 @@ TEST(Events, WhoFollowsSeesRefusalsAndLimits) {
               0);
     EXPECT_TRUE(eventually([&] { return follower.has("memory-limit"); }));
     EXPECT_TRUE(eventually([&] { return follower.has("oom-kill"); }));
+}
+
+// What the journal already holds: two thirds of where it is put aside, of which one line is no
+// JSON.
+void fill_journal(const std::string& environment) {
+    std::ofstream journal("/run/bulkhead/.events", std::ios::app);
+    const json filler = {{"time", "2000-01-01T00:00:00.000000000Z"},
+                         {"event", "filler"},
+                         {"environment", environment},
+                         {"padding", std::string(1000, 'x')}};
+    journal << "{\"event\": torn\n";
+    for (int line = 0; line < 660; ++line)
+        journal << filler.dump() << '\n';
+}
+
+TEST(Events, WhoFollowsLosesNothingWhenTheJournalIsPutAside) {
+    const auto older_inode = [] {
+        struct stat info {};
+        return ::stat("/run/bulkhead/.events.1", &info) == 0 ? info.st_ino : 0;
+    };
+    EXPECT_EQ(run({"--name", "aside"}, {"true"}).exit_code, 0);
+    const auto before = older_inode();
+    const Follower follower("aside");
+    EXPECT_TRUE(eventually([&] { return follower.has("ended"); }));
+    follower.pause();
+    fill_journal("aside");
+    fill_journal("aside");
+    // The next to write finds it too long, and begins another one.
+    EXPECT_EQ(run({"--name", "aside"}, {"sh", "-c", "exit 9"}).exit_code, 9);
+    EXPECT_NE(older_inode(), before);
+    follower.go_on();
+    EXPECT_TRUE(eventually([&] { return follower.count("ended") == 2; }));
+    EXPECT_EQ(follower.count("started"), 2);
+    EXPECT_EQ(follower.count("filler"), 1320);
+
+    const auto told = kinds(events_of("aside"));
+    EXPECT_EQ(std::count(told.begin(), told.end(), "filler"), 1320);
+    EXPECT_EQ(std::count(told.begin(), told.end(), "ended"), 2);
 }
 
 TEST(Events, OneEnvironmentIsNotToldOfAnother) {

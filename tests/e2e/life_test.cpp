@@ -2,6 +2,10 @@
 #include <signal.h>
 #include <sys/wait.h>
 
+#include <filesystem>
+#include <fstream>
+#include <string>
+
 #include "tests/e2e/bulkhead.h"
 
 namespace bulkhead::tests {
@@ -114,12 +118,18 @@ TEST(Life, TwoHaveTheSameNamesAndDoNotMeet) {
 
 TEST(Life, KeptOnesAreThereAfterTheirEnd) {
     const NothingLeft nothing_left;
-    const Outcome outcome = run({"--keep", "--name", "kept"}, {"sh", "-c", "exit 4"});
+    const std::string written = "/var/lib/bulkhead/kept/upper/root/result";
+    const Outcome outcome =
+        run({"--keep", "--name", "kept"}, {"sh", "-c", "echo done > /root/result; exit 4"});
     EXPECT_EQ(outcome.exit_code, 4) << outcome.err;
     const auto status = bulkhead_json({"status", "kept"});
     EXPECT_EQ(status.at("phase"), "ended");
     EXPECT_EQ(status.at("exit_code"), 4);
+    std::string text;
+    std::getline(std::ifstream(written), text);
+    EXPECT_EQ(text, "done");
     EXPECT_EQ(bulkhead({"destroy", "kept"}).exit_code, 0);
+    EXPECT_FALSE(std::filesystem::exists(written));
 }
 
 }  // namespace

@@ -3,30 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 
 #include "tests/e2e/bulkhead.h"
+#include "tests/e2e/policy_file.h"
 #include "tests/e2e/refused.h"
 
 namespace bulkhead::tests {
 namespace {
-
-// A policy in a file of its own.
-class PolicyFile {
-public:
-    PolicyFile(const std::string& name, const std::string& text) : path_("/tmp/" + name + ".toml") {
-        std::ofstream(path_) << text;
-    }
-    PolicyFile(const PolicyFile&) = delete;
-    PolicyFile& operator=(const PolicyFile&) = delete;
-    ~PolicyFile() { std::filesystem::remove(path_); }
-
-    [[nodiscard]] const std::string& path() const { return path_; }
-
-private:
-    std::string path_;
-};
 
 constexpr const char* kOnlySelf = R"([network]
 default = "refuse"
@@ -40,10 +23,6 @@ default = "refuse"
 allow = ["127.0.0.2"]
 listen = ["tcp/7402"]
 )";
-
-Outcome exec(const std::string& name, const std::string& script) {
-    return bulkhead({"exec", name, "--", "bash", "-c", script});
-}
 
 // Whether a datagram to `address` may leave; nobody need be there.
 bool reaches(const std::string& name, const std::string& address) {

@@ -53,6 +53,8 @@ public:
         unpinned_ = std::move(held);
         if (::unlink(loader::program_pin(program).c_str()) != 0)
             return fail_errno("unpin " + program);
+        // An iterator's file is made of its program when it is missing.
+        (void)::unlink((std::string(loader::kPinRoot) + "/beancounters").c_str());
         return {};
     }
 

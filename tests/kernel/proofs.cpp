@@ -15,7 +15,7 @@ struct Variant {
     std::string_view kernel;  // of the matrix, that has its hook
 };
 // Programs whose hook kProvingKernel does not have.
-constexpr std::array kVariants = {Variant{"bh_uring", "7.2"}};
+constexpr std::array kVariants = {Variant{"bh_uring", "7.2"}, Variant{"bh_bc_file_mod", "7.2"}};
 
 std::vector<std::pair<std::string, std::string>>& proofs() {
     static std::vector<std::pair<std::string, std::string>> rows;

@@ -3,8 +3,11 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <cstdint>
+#include <sstream>
 
 #include "loader/pins.h"
+#include "loader/tree_rules.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -25,7 +28,38 @@ bh_route_key parse_prefix(const std::string& prefix) {
     return key;
 }
 
+// The index of the node at `path`, made with all above it, which inherit.
+std::uint32_t node_at(loader::PlacedTree& tree, std::uint32_t root, const std::string& path) {
+    std::uint32_t node = root;
+    std::istringstream names(path);
+    for (std::string name; std::getline(names, name, '/');) {
+        const auto found = std::find_if(tree.nodes.begin(), tree.nodes.end(), [&](const auto& one) {
+            return one.parent == node && one.name == name;
+        });
+        const auto index = static_cast<std::uint32_t>(found - tree.nodes.begin());
+        if (found == tree.nodes.end())
+            tree.nodes.push_back({node, name, tree.nodes[node].rule, tree.nodes[node].rights, 0});
+        node = index;
+    }
+    return node;
+}
+
 }  // namespace
+
+void put_trees(const BareEnvironment& environment, __u32 generation, __u32 dev,
+               const std::vector<TreeRule>& rules) {
+    loader::PlacedTree tree;
+    tree.nodes = {{0, "", 0, kAllRights, 0}, {1, "", 0, kAllRights, 0}};
+    tree.roots = {{0, 0}, {dev, 1}};
+    for (const TreeRule& rule : rules) {
+        loader::PlacedNode& node = tree.nodes[node_at(tree, 1, rule.path)];
+        node.rights = rule.rights;
+        node.rule = rule.rule;
+        node.flags = BH_NODE_NAMED;
+    }
+    const auto put = loader::put_tree(environment.label(), generation, tree);
+    ASSERT_TRUE(put.has_value()) << put.error().message();
+}
 
 void put_route(const BareEnvironment& environment, __u32 generation, const std::string& prefix,
                std::initializer_list<bh_port_rule> ports) {

@@ -17,6 +17,23 @@ void put_route(const BareEnvironment& environment, __u32 generation, const std::
 // The rest of a policy's rules.
 void put_policy(const BareEnvironment& environment, __u32 generation, const bh_policy& policy);
 
+// A path within one super block ("data/open"; "": its root) and what holds there and beneath.
+struct TreeRule {
+    std::string path;
+    __u32 rights;  // bh_right
+    __u32 rule = 0;
+};
+
+inline constexpr __u32 kReadOnly = BH_RIGHT_READ;
+inline constexpr __u32 kReadWrite = BH_RIGHT_READ | BH_RIGHT_WRITE | BH_RIGHT_APPEND;
+inline constexpr __u32 kExecute = BH_RIGHT_EXECUTE;
+inline constexpr __u32 kAllRights = kReadWrite | kExecute;
+
+// The trees of the super block `dev` and, with all rights, of all others. Of the rules those that
+// lead to others come first.
+void put_trees(const BareEnvironment& environment, __u32 generation, __u32 dev,
+               const std::vector<TreeRule>& rules);
+
 // The generation that decides now; each change of the control word begins the next one.
 __u32 generation_of(BareEnvironment& environment);
 

@@ -15,12 +15,6 @@ TEST(Coverage, EveryClassOfTheDefaultHasAHook) {
         EXPECT_TRUE(is_enforced(static_cast<bh_class>(class_id))) << class_name(class_id);
 }
 
-TEST(Coverage, NamesTheClassesThatNoProgramDecidesBy) {
-    for (const bh_class class_id : {BH_CLASS_PATHS, BH_CLASS_EXECUTION})
-        EXPECT_FALSE(is_enforced(class_id)) << class_name(class_id);
-    EXPECT_TRUE(is_enforced(BH_CLASS_EGRESS));
-}
-
 TEST(Coverage, EveryHookCarriesAClass) {
     std::set<bh_hook> carried;
     for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id)

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The rules of [files] where a file is opened, also to be executed or to be the interpreter of what
+ * is, and where a descriptor that only appends would stop appending.
+ *
+ * Not judged: what only the kernel makes (pipes, sockets, memfd), what the environment was handed
+ * at its start, and what overlayfs opens beneath a file of its own that was judged.
+ */
+#include "bpf/tree_file.bpf.h"
+
+static __always_inline bool bh_has_rules(struct bh_subject *subject, struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct super_block *sb = dentry->d_sb;
+
+	if (sb->s_flags & SB_NOUSER || bh_mount_is_internal(file->f_path.mnt, sb))
+		return false;
+	return !subject->env || !bh_is_granted(subject->env, sb->s_dev, file->f_inode->i_ino);
+}
+
+/* What is handed over, or is the kernel's alone, is in no tree of programs. */
+static __always_inline int bh_check_program(struct bh_subject *subject, struct file *file,
+					    struct bh_ask *ask)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct bh_found nothing = {};
+
+	if (bh_mount_is_internal(file->f_path.mnt, dentry->d_sb) &&
+	    !(dentry->d_sb->s_flags & SB_NOUSER))
+		return 0;
+	if (dentry->d_sb->s_flags & SB_NOUSER)
+		return BH_CONTROL_REFUSES(subject->control, BH_CLASS_EXECUTION)
+			       ? bh_refuse_path(subject, dentry, ask, &nothing)
+			       : 0;
+	return bh_check_file(subject, file, ask);
+}
+
+SEC("lsm/file_open")
+int BPF_PROG(bh_tree_open, struct file *file)
+{
+	struct bh_subject subject;
+
+	if (!bh_subject_has_tree(&subject))
+		return 0;
+
+	struct bh_ask ask = {
+		.hook = BH_HOOK_file_open,
+		.error = EPERM,
+		.rights = bh_rights_to_open((__u32)file->f_mode, file->f_flags),
+	};
+	if (ask.rights == BH_RIGHT_EXECUTE)
+		return bh_check_program(&subject, file, &ask) ? -EPERM : 0;
+	if (!bh_has_rules(&subject, file))
+		return 0;
+	return bh_check_file(&subject, file, &ask) ? -EPERM : 0;
+}
+
+SEC("lsm/file_fcntl")
+int BPF_PROG(bh_tree_fcntl, struct file *file, unsigned int cmd, unsigned long flags)
+{
+	struct bh_subject subject;
+
+	if (cmd != BH_F_SETFL || flags & BH_O_APPEND || !(file->f_flags & BH_O_APPEND) ||
+	    !(file->f_mode & FMODE_WRITE))
+		return 0;
+	if (!bh_subject_has_tree(&subject) || !bh_has_rules(&subject, file))
+		return 0;
+
+	struct bh_ask ask = {
+		.hook = BH_HOOK_file_fcntl,
+		.error = EPERM,
+		.rights = BH_RIGHT_WRITE,
+	};
+	return bh_check_file(&subject, file, &ask) ? -EPERM : 0;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the rules of [files] give at a dentry. Names within a super block decide, because what rules
+ * name cannot move: bpf/tree_change.bpf.c refuses to rename or link across different rights, and to
+ * rename a directory that is a node. Mounts, links and other roots lead to the same dentry.
+ *
+ * From the dentry up to the root, keeping the topmost names, then down as long as a node has nodes
+ * beneath.
+ */
+#ifndef BULKHEAD_TREE_BPF_H
+#define BULKHEAD_TREE_BPF_H
+
+#include "bpf/refuse.bpf.h"
+#include "bpf/decide_tree.h"
+#include "bpf/mount.bpf.h"
+
+#define EXDEV 18
+#define BH_MAX_WALK 256 /* directories above a file; deeper is refused */
+#define BH_MAX_ATTEMPTS 2 /* while policies are published */
+
+struct bh_name {
+	__u64 dentry;
+	__u64 text;
+	__u32 bytes;
+	__u32 sequence; /* d_seq: odd or another: the name changes meanwhile */
+};
+
+/*
+ * Value of bh_walks. Of the task: programs run preemptible, and another task's on the same CPU
+ * would overwrite a row of the CPU half-way.
+ */
+struct bh_walk {
+	struct bh_name names[BH_MAX_NODE_DEPTH]; /* a ring: the last ones are the topmost */
+	__u32 words[BH_NAME_WORDS];
+	struct bh_policy_key policy;
+	struct bh_node node; /* that the walk is at */
+	__u64 dentry; /* for bh_walk_up_from() */
+	__u32 count; /* of names ever put into the ring */
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct bh_walk);
+} bh_walks SEC(".maps") __weak;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bh_name_key);
+} bh_name_key SEC(".maps") __weak;
+
+/* What holds at a dentry; `is_node`: it is the path of a node itself. */
+struct bh_found {
+	struct bh_node node;
+	bool is_node;
+};
+
+/* 0 or -1: the name is none or changes. */
+static __always_inline int bh_read_name(struct bh_walk *walk, const struct bh_name *name)
+{
+	__u32 bytes = name->bytes, sequence = 0;
+
+	if (!bytes || bytes >= BH_COMPONENT_BYTES)
+		return -1;
+	walk->words[bytes / 8 * 2] = 0;
+	walk->words[bytes / 8 * 2 + 1] = 0;
+	if (bpf_probe_read_kernel(walk->words, bytes, (void *)name->text))
+		return -1;
+	bpf_probe_read_kernel(
+		&sequence, sizeof(sequence),
+		(void *)name->dentry +
+			bpf_core_field_offset(struct dentry, d_seq.seqcount.sequence));
+	return sequence & 1 || sequence != name->sequence ? -1 : 0;
+}
+
+/*
+ * From walk->node down to what has the name at `index` of the ring. 1: that is a node too; 0: it is
+ * not; -1: cannot be told. Global, so that the verifier looks at it once.
+ */
+__weak __noinline int bh_step_down(struct bh_walk *walk, __u32 index)
+{
+	struct bh_name_key *hash_key;
+	struct bh_node_key key = {};
+	struct bh_node *found;
+	struct bh_name *name;
+	__u32 zero = 0;
+
+	if (!walk)
+		return -1;
+	hash_key = bpf_map_lookup_elem(&bh_name_key, &zero);
+	name = &walk->names[index & (BH_MAX_NODE_DEPTH - 1)];
+	if (!hash_key || bh_read_name(walk, name))
+		return -1;
+	key.policy = walk->policy;
+	key.parent = walk->node.node;
+	key.bytes = name->bytes;
+	bh_hash_name(walk->words, name->bytes, hash_key->words, key.hash);
+	found = bpf_map_lookup_elem(&bh_nodes, &key);
+	if (!found) {
+		walk->node.node = 0;
+		return 0;
+	}
+	walk->node = *found;
+	return 1;
+}
+
+/*
+ * From the root of the super block down the names that were kept. 1: the last of them is that of a
+ * node; 0: it is not; -1: cannot be told.
+ */
+__weak __noinline int bh_walk_down(struct bh_walk *walk)
+{
+	int step;
+	__u32 i;
+
+	if (!walk)
+		return -1;
+	for (i = 0; i < BH_MAX_NODE_DEPTH; i++) {
+		if (i >= walk->count)
+			return 1;
+		if (!walk->node.node)
+			return 0;
+		step = bh_step_down(walk, walk->count - 1 - i);
+		if (step <= 0)
+			return step;
+	}
+	return i >= walk->count;
+}
+
+/* Of the super block, or of all that have no row. */
+static __noinline int bh_find_root(struct bh_walk *walk, __u32 dev)
+{
+	struct bh_root_key key = { .policy = walk->policy, .dev = dev };
+	struct bh_node *found = bpf_map_lookup_elem(&bh_roots, &key);
+
+	if (!found) {
+		key.dev = 0;
+		found = bpf_map_lookup_elem(&bh_roots, &key);
+	}
+	if (!found)
+		return -1;
+	walk->node = *found;
+	return 0;
+}
+
+static __always_inline void bh_policy_key_of(struct bh_subject *subject,
+					     struct bh_policy_key *policy)
+{
+	policy->label = subject->label;
+	policy->generation = BH_CONTROL_GENERATION(subject->control);
+	policy->pad = 0;
+}
+
+/* The task's, for the rules that the subject has; NULL: no memory. */
+static __always_inline struct bh_walk *bh_begin_walk(struct bh_subject *subject)
+{
+	struct bh_walk *walk = bpf_task_storage_get(&bh_walks, bpf_get_current_task_btf(), NULL,
+						    BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (walk)
+		bh_policy_key_of(subject, &walk->policy);
+	return walk;
+}
+
+/* A policy's rows go after its control word did: what was found holds while that is the same. */
+static __always_inline bool bh_is_published(struct bh_subject *subject)
+{
+	return *(volatile __u64 *)&subject->env->control == subject->control;
+}
+
+/* What is asked of a dentry. */
+struct bh_ask {
+	__u16 hook;
+	__u16 error; /* what refuses it: EPERM, EXDEV */
+	__u32 rights;
+};
+
+static __noinline int bh_refuse_path(struct bh_subject *subject, struct dentry *dentry,
+				     struct bh_ask *ask, struct bh_found *found)
+{
+	struct inode *inode = dentry->d_inode;
+	struct bh_request request = {
+		.hook = ask->hook,
+		.class_id = bh_class_of_rights(subject->control, ask->rights),
+		.flags = found ? 0 : BH_REFUSAL_INTERNAL,
+		.object_kind = BH_OBJECT_FILE,
+		.rule = found ? found->node.rule : 0,
+		.values = { dentry->d_sb->s_dev, 0, 0, ask->rights },
+		.path = dentry,
+	};
+
+	/* Typed, it may be NULL from 6.17 on only: tested once. */
+	if (inode) {
+		request.values[1] = inode->i_ino;
+		request.values[2] = inode->i_mode;
+	}
+	if (ask->error == EXDEV)
+		return bh_decide(subject, &request, -EXDEV);
+	return bh_decide(subject, &request, -EPERM);
+}
+
+#define BH_TREE_CLASSES (1ULL << BH_CLASS_PATHS | 1ULL << BH_CLASS_EXECUTION)
+
+/* True when the rules of [files] are asked about what the current task does. */
+static __always_inline bool bh_subject_has_tree(struct bh_subject *subject)
+{
+	return bh_subject_current(subject) && subject->control & BH_TREE_CLASSES;
+}
+
+#endif

@@ -1,0 +1,40 @@
+// bulkhead beancounters: what an environment has of the kernel, and its bounds.
+#include "runtime/beancounters.h"
+
+#include <cstdio>
+#include <memory>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.h"
+
+namespace bulkhead::cli {
+namespace {
+
+struct Options {
+    std::string name;
+    bool json = false;
+};
+
+Result<int> print(const Options& options) {
+    BULKHEAD_TRY_VALUE(counters, runtime::read_beancounters(options.name));
+    if (options.json)
+        std::puts(runtime::to_json(counters).dump(2).c_str());
+    else
+        std::fputs(runtime::to_text(counters).c_str(), stdout);
+    return 0;
+}
+
+Action declare(CLI::App& app) {
+    auto options = std::make_shared<Options>();
+    app.add_option("NAME", options->name, "the environment")->required();
+    app.add_flag("--json", options->json, "print JSON");
+    return [options](const Payload&) { return print(*options); };
+}
+
+}  // namespace
+
+const Command kBeancounters = {"beancounters", "show an environment's bounds on kernel objects",
+                               ExitCodes::kOwn, declare};
+
+}  // namespace bulkhead::cli

@@ -1,0 +1,238 @@
+#include "loader/beancounters.h"
+
+#include <bpf/bpf.h>
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <string>
+
+#include "loader/environments.h"
+#include "loader/map_view.h"
+#include "loader/on_demand.h"
+#include "loader/pins.h"
+
+namespace bulkhead::loader {
+namespace {
+
+constexpr const char* kRows = "bh_beans";
+
+constexpr __u32 bit(unsigned counter) {
+    return 1U << counter;
+}
+
+// Programs that count together, what ends an object first: attached before anything is charged.
+struct Group {
+    __u32 counters;
+    std::array<std::string_view, 3> programs;
+    std::string_view variant;  // in the place of the last program where the kernel takes only this
+};
+
+constexpr std::array kGroups = {
+    Group{bit(BH_BEANCOUNTER_NUMFILE), {"bh_bc_file_end", "", "bh_bc_file"}, "bh_bc_file_mod"},
+    Group{bit(BH_BEANCOUNTER_NUMTCPSOCK) | bit(BH_BEANCOUNTER_NUMOTHERSOCK) |
+              bit(BH_BEANCOUNTER_NUMUNIXSOCK),
+          {"bh_bc_sock_end", "bh_bc_accept", "bh_bc_sock"},
+          ""},
+    Group{bit(BH_BEANCOUNTER_NUMPTY), {"bh_bc_pty_end", "", "bh_bc_pty"}, ""},
+    Group{bit(BH_BEANCOUNTER_NUMPROC), {"", "", "bh_bc_fork"}, ""},
+};
+
+const Group* group_of(unsigned counter) {
+    const auto* found = std::find_if(kGroups.begin(), kGroups.end(), [=](const Group& group) {
+        return (group.counters & bit(counter)) != 0;
+    });
+    return found == kGroups.end() ? nullptr : found;
+}
+
+// Where a group's program is pinned; of a variant only one is.
+std::string_view loaded_name(const Group& group, std::string_view program) {
+    const bool has_variant = !group.variant.empty() && program == group.programs.back();
+    const bool absent = ::access(program_pin(program).c_str(), F_OK) != 0;
+    return has_variant && absent ? group.variant : program;
+}
+
+Status attach(const Group& group) {
+    for (const std::string_view program : group.programs) {
+        if (!program.empty())
+            BULKHEAD_TRY(attach_pinned(loaded_name(group, program)));
+    }
+    return {};
+}
+
+Status detach(const Group& group) {
+    // What ends objects leaves last: nothing is charged any more.
+    for (auto program = group.programs.rbegin(); program != group.programs.rend(); ++program) {
+        if (program->empty())
+            continue;
+        const std::string pin = link_pin(loaded_name(group, *program));
+        if (::unlink(pin.c_str()) != 0 && errno != ENOENT)
+            return fail_errno("remove " + pin);
+    }
+    return {};
+}
+
+// The number of the link that has been there without a break: the kernel gives each another.
+Result<__u32> epoch_of(const Group& group) {
+    const auto* first = std::find_if(group.programs.begin(), group.programs.end(),
+                                     [](std::string_view program) { return !program.empty(); });
+    BULKHEAD_TRY_VALUE(link, open_pinned(link_pin(loaded_name(group, *first))));
+    bpf_link_info info{};
+    __u32 bytes = sizeof info;
+    if (bpf_obj_get_info_by_fd(link.get(), &info, &bytes) != 0)
+        return fail_errno("ask for the link of " + std::string(*first));
+    return info.id;
+}
+
+// A page of rows, mapped, so that bounds change beside counts that move.
+class Row {
+public:
+    static Result<Row> open(__u32 slot) {
+        BULKHEAD_TRY_VALUE(fd, open_pinned(map_pin(kRows)));
+        const std::size_t first = slot - slot % kWindow;
+        BULKHEAD_TRY_VALUE(window, MappedArray<bh_beancounters>::map_part(
+                                       fd.get(), first, kWindow,
+                                       MappedArray<bh_beancounters>::Access::kWrite, kRows));
+        return Row(std::move(window), slot % kWindow);
+    }
+
+    [[nodiscard]] bh_beancounters& operator*() const { return window_[index_]; }
+    [[nodiscard]] bh_beancounters* operator->() const { return &window_[index_]; }
+
+private:
+    static constexpr std::size_t kWindow = 4096 / sizeof(bh_beancounters);
+
+    Row(MappedArray<bh_beancounters> window, std::size_t index)
+        : window_(std::move(window)), index_(index) {}
+
+    MappedArray<bh_beancounters> window_;
+    std::size_t index_;
+};
+
+template <typename Field>
+void store(Field& field, Field value) {
+    std::atomic_ref<Field>(field).store(value, std::memory_order_release);
+}
+
+// Returns when no program runs any more that read the row before: they are RCU readers.
+void wait_for_programs() {
+    (void)::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+}
+
+// An earlier environment of the slot may have objects that are freed at this moment.
+void take_over(bh_beancounters& row, __u32 serial) {
+    if (row.serial == serial)
+        return;
+    store(row.counted, __u32{0});
+    if (row.serial != 0) {
+        store(row.serial, __u32{0});
+        wait_for_programs();
+    }
+    std::fill(std::begin(row.counters), std::end(row.counters), bh_beancounter{});
+    store(row.serial, serial);
+}
+
+void begin(bh_beancounters& row, unsigned counter, __u32 epoch) {
+    bh_beancounter& begun = row.counters[counter];
+    if (begun.epoch == epoch)
+        return;
+    if (begun.epoch != 0) {
+        store(begun.epoch, __u32{0});
+        wait_for_programs();
+    }
+    begun.held = 0;
+    begun.maxheld = 0;
+    store(begun.epoch, epoch);
+}
+
+Result<__u32> counted_by(bh_label label) {
+    BULKHEAD_TRY_VALUE(row, read_beancounters(label));
+    return row ? row->counted : 0;
+}
+
+Status settle(const Environments& environments) {
+    __u32 needed = 0;
+    Status failed;
+    environments.for_each([&](bh_label label, const bh_environment&) {
+        if (const auto counted = counted_by(label))
+            needed |= *counted;
+        else
+            failed = fail(Error(counted.error()));
+    });
+    BULKHEAD_TRY(failed);
+    for (const Group& group : kGroups) {
+        if ((group.counters & needed) == 0)
+            BULKHEAD_TRY(detach(group));
+    }
+    return {};
+}
+
+}  // namespace
+
+bool counts_objects(std::string_view program) {
+    return std::any_of(kGroups.begin(), kGroups.end(), [&](const Group& group) {
+        const auto& names = group.programs;
+        return program == group.variant ||
+               std::find(names.begin(), names.end(), program) != names.end();
+    });
+}
+
+const char* beancounter_name(unsigned counter) {
+    static constexpr std::array kNames = {
+#define BH_BEANCOUNTER_NAME(id, name) #name,
+        BH_BEANCOUNTERS(BH_BEANCOUNTER_NAME)
+#undef BH_BEANCOUNTER_NAME
+    };
+    return counter < kNames.size() ? kNames[counter] : "?";
+}
+
+Status set_bounds(const Environments& environments, bh_label label, bh_beancounter_id counter,
+                  Bounds bounds) {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    const Group* group = group_of(counter);
+    if (group == nullptr)
+        return fail_usage(std::string(beancounter_name(counter)) + " is not counted by programs");
+    if (environments.record(label) == nullptr)
+        return fail(Error(ESTALE, "the environment is gone"));
+    environments.note_counting(label);
+    BULKHEAD_TRY(attach(*group));
+    BULKHEAD_TRY_VALUE(epoch, epoch_of(*group));
+    BULKHEAD_TRY_VALUE(row, Row::open(label.slot));
+    take_over(*row, label.serial);
+    begin(*row, counter, epoch);
+    store(row->counters[counter].barrier, bounds.barrier);
+    store(row->counters[counter].limit, bounds.limit);
+    store(row->counted, row->counted | bit(counter));
+    return {};
+}
+
+Status clear_bounds(const Environments& environments, bh_label label, bh_beancounter_id counter) {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    BULKHEAD_TRY_VALUE(counted, counted_by(label));
+    if ((counted & bit(counter)) == 0)
+        return {};
+    BULKHEAD_TRY_VALUE(row, Row::open(label.slot));
+    store(row->counted, row->counted & ~bit(counter));
+    return settle(environments);
+}
+
+Result<std::optional<bh_beancounters>> read_beancounters(bh_label label) {
+    const auto rows = open_pinned_map<__u32, bh_beancounters>(kRows);
+    if (!rows)
+        return fail(Error(rows.error()));
+    BULKHEAD_TRY_VALUE(row, rows->find(label.slot));
+    if (!row || row->serial != label.serial)
+        return std::optional<bh_beancounters>{};
+    return row;
+}
+
+Status stop_counting(const Environments& environments, bh_label label) {
+    BULKHEAD_TRY_VALUE(counted, counted_by(label));
+    return counted == 0 ? Status{} : settle(environments);
+}
+
+}  // namespace bulkhead::loader

@@ -1,0 +1,80 @@
+// Bounds on kernel objects, as people set, read and explain them.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/e2e/bulkhead.h"
+
+namespace bulkhead::tests {
+namespace {
+
+// The row of `counter` of the environment web.
+nlohmann::json row(const std::string& counter) {
+    for (const nlohmann::json& one : bulkhead_json({"beancounters", "web"}))
+        if (one.at("name") == counter)
+            return one;
+    ADD_FAILURE() << "no row for " << counter;
+    return {};
+}
+
+// Opens descriptors until one is refused or it has 40, and says how many it got. In one process:
+// each redirection is a file.
+constexpr const char* kOpenMany =
+    "i=10; while [ $i -lt 50 ] && eval \"exec $i</proc/self/status\" 2>/dev/null; do i=$((i+1)); "
+    "done; echo $((i-10))";
+
+int opened() {
+    const Outcome outcome = bulkhead({"exec", "web", "--", "bash", "-c", kOpenMany});
+    return outcome.out.empty() ? -1 : std::stoi(outcome.out);
+}
+
+// What the environment itself reads.
+std::string inside() {
+    return bulkhead({"exec", "web", "--", "cat", "/run/user_beancounters"}).out;
+}
+
+TEST(Beancounters, AreReadInsideAndNotWritten) {
+    const Detached web("web", {"/bin/sleep", "1000"}, {"--beancounter", "numpty=5"});
+    const Detached other("other", {"/bin/sleep", "1000"});
+    EXPECT_NE(inside().find("numpty"), std::string::npos) << inside();
+    for (const char* act : {"echo 1 >/run/user_beancounters", "chmod 666 /run/user_beancounters",
+                            "rm /run/user_beancounters"})
+        EXPECT_NE(bulkhead({"exec", "web", "--", "sh", "-c", act}).exit_code, 0) << act;
+    EXPECT_NE(bulkhead({"exec", "other", "--", "cat", "/run/user_beancounters"}).exit_code, 0)
+        << "nobody asked for it";
+}
+
+TEST(Beancounters, AreSetReadAndExplained) {
+    const Detached web("web", {"/bin/sleep", "1000"}, {"--beancounter", "numproc=20"});
+    EXPECT_EQ(row("numproc").at("limit"), 20);
+    EXPECT_GE(row("numproc").at("held"), 1);
+    EXPECT_GT(row("physpages").at("held"), 0);
+    EXPECT_TRUE(row("numfile").at("held").is_null()) << "nobody asked for it";
+    EXPECT_EQ(opened(), 40);
+    EXPECT_NE(inside().find("numproc"), std::string::npos) << inside();
+    EXPECT_EQ(inside().find("numfile"), std::string::npos) << inside();
+
+    ASSERT_EQ(bulkhead({"set", "web", "--beancounter", "numfile=10:30"}).exit_code, 0);
+    const int some = opened();
+    EXPECT_GT(some, 0);
+    EXPECT_LT(some, 40);
+    EXPECT_GT(row("numfile").at("failcnt"), 0);
+    EXPECT_EQ(row("numfile").at("maxheld"), 30);
+    EXPECT_NE(inside().find("numfile"), std::string::npos) << inside();
+    EXPECT_TRUE(eventually([] { return row("numfile").at("held") == 0; }));
+    const Outcome why = bulkhead({"why", "web"});
+    EXPECT_NE(why.out.find("numfile: held 30, barrier 10, limit 30: ENFILE"), std::string::npos)
+        << why.out;
+    EXPECT_NE(why.out.find("past the barrier"), std::string::npos) << why.out;
+    EXPECT_NE(why.out.find("--beancounter numfile="), std::string::npos) << why.out;
+
+    ASSERT_EQ(bulkhead({"set", "web", "--beancounter", "numfile=unlimited"}).exit_code, 0);
+    EXPECT_EQ(opened(), 40);
+    EXPECT_EQ(bulkhead({"set", "web", "--beancounter", "numfile=2:1"}).exit_code, 2);
+    EXPECT_EQ(bulkhead({"set", "web", "--allow", "beancounters"}).exit_code, 2);
+}
+
+}  // namespace
+}  // namespace bulkhead::tests

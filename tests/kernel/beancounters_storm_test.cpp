@@ -1,0 +1,140 @@
+// Beancounters while sixteen threads make and free all at once.
+#include <fcntl.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <thread>
+#include <vector>
+
+#include "loader/pins.h"
+#include "tests/kernel/bounded.h"
+#include "tests/kernel/fixtures.h"
+
+namespace bulkhead::tests {
+namespace {
+
+constexpr int kThreads = 16;
+constexpr int kRounds = 60;
+// Less than the threads want at once, so that many are refused.
+constexpr __u64 kFiles = 24;
+constexpr __u64 kSockets = 10;
+constexpr __u64 kTerminals = 4;
+
+constexpr std::array kCounted = {BH_BEANCOUNTER_NUMFILE, BH_BEANCOUNTER_NUMTCPSOCK,
+                                 BH_BEANCOUNTER_NUMOTHERSOCK, BH_BEANCOUNTER_NUMUNIXSOCK,
+                                 BH_BEANCOUNTER_NUMPTY};
+
+void close_all(std::initializer_list<int> descriptors) {
+    for (const int descriptor : descriptors)
+        if (descriptor >= 0)
+            ::close(descriptor);
+}
+
+// Makes files and sockets of every kind, passes one on, lets a child free some.
+void make_and_free(int round) {
+    std::array<int, 2> pipe{-1, -1};
+    (void)!::pipe2(pipe.data(), O_CLOEXEC);
+    const Pair pair;
+    const int file = ::open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int tcp = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int udp = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const int terminal = ::open("/dev/ptmx", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const int copy = ::dup(file);
+    if (file >= 0 && pair.send_descriptor(file) == 1 && round % 2 == 0)
+        (void)pair.receive_descriptor();
+    if (round % 40 == 0) {
+        const pid_t child = ::fork();
+        if (child == 0)
+            ::_exit(0);
+        ::waitpid(child, nullptr, 0);
+    }
+    close_all({pipe[0], pipe[1], file, tcp, udp, terminal, copy});
+}
+
+int storm() {
+    std::vector<std::thread> threads;
+    threads.reserve(kThreads);
+    for (int i = 0; i < kThreads; ++i)
+        threads.emplace_back([] {
+            for (int round = 0; round < kRounds; ++round)
+                make_and_free(round);
+        });
+    for (std::thread& thread : threads)
+        thread.join();
+    return 0;
+}
+
+// Looks all the time at counters that others move.
+class Watch {
+public:
+    explicit Watch(const Bounded& environment)
+        : looking_([this, &environment] {
+              while (!done_)
+                  for (const auto id : kCounted) {
+                      const bh_beancounter seen = environment.counter(id);
+                      above_ = above_ || seen.held > seen.limit;
+                      ++looks_;
+                      ::usleep(500);
+                  }
+          }) {}
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+    ~Watch() { stop(); }
+
+    void stop() {
+        done_ = true;
+        if (looking_.joinable())
+            looking_.join();
+    }
+    // Also when it was below zero.
+    [[nodiscard]] bool saw_above() const { return above_; }
+    [[nodiscard]] unsigned looks() const { return looks_; }
+
+private:
+    std::atomic<bool> done_ = false;
+    std::atomic<bool> above_ = false;
+    std::atomic<unsigned> looks_ = 0;
+    std::thread looking_;
+};
+
+// Sockets in flight are freed by a worker.
+bool settles_at_zero(const Bounded& environment, bh_beancounter_id counter) {
+    for (int waited = 0; waited < 100 && environment.counter(counter).held != 0; ++waited)
+        ::usleep(50'000);
+    return environment.counter(counter).held == 0;
+}
+
+TEST(Beancounters, AreExactInAStorm) {
+    Bounded mine;
+    mine.bound(BH_BEANCOUNTER_NUMFILE, {kFiles, kFiles});
+    for (const auto id :
+         {BH_BEANCOUNTER_NUMTCPSOCK, BH_BEANCOUNTER_NUMOTHERSOCK, BH_BEANCOUNTER_NUMUNIXSOCK})
+        mine.bound(id, {kSockets, kSockets});
+    mine.bound(BH_BEANCOUNTER_NUMPTY, {kTerminals, kTerminals});
+    Watch watch(mine);
+    EXPECT_EQ(Actor::run(&mine, storm), 0);
+    watch.stop();
+    EXPECT_FALSE(watch.saw_above());
+    EXPECT_GT(watch.looks(), 100U);
+    for (const auto id : kCounted) {
+        const char* name = loader::beancounter_name(id);
+        EXPECT_TRUE(settles_at_zero(mine, id)) << name << ": " << mine.counter(id).held;
+        EXPECT_LE(mine.counter(id).maxheld, mine.counter(id).limit) << name;
+        EXPECT_GT(mine.counter(id).maxheld, 0U) << name;
+    }
+    EXPECT_GT(mine.counter(BH_BEANCOUNTER_NUMFILE).failcnt, 0U) << "it was no storm";
+    EXPECT_EQ(mine.state().internal, 0U) << "refused for want of a row";
+    const auto charges = loader::open_pinned_map<__u64, bh_charge>("bh_charges");
+    ASSERT_TRUE(charges.has_value());
+    unsigned left = 0;
+    EXPECT_TRUE(charges->for_each_key([&](__u64) { ++left; }).has_value());
+    EXPECT_EQ(left, 0U) << "rows of objects that are gone";
+}
+
+}  // namespace
+}  // namespace bulkhead::tests

@@ -1,0 +1,82 @@
+#include "runtime/beancounters.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/explain.h"
+#include "runtime/suggest.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+TEST(Beancounters, BoundsAreABarrierAndALimit) {
+    const auto both = parse_bounds("numfile=90:100");
+    ASSERT_TRUE(both.has_value());
+    EXPECT_EQ(both->counter, BH_BEANCOUNTER_NUMFILE);
+    EXPECT_EQ(both->bounds.barrier, 90U);
+    EXPECT_EQ(both->bounds.limit, 100U);
+    const auto one = parse_bounds("physpages=1000");
+    ASSERT_TRUE(one.has_value());
+    EXPECT_EQ(one->bounds.barrier, 1000U);
+    EXPECT_EQ(one->bounds.limit, 1000U);
+    const auto warned = parse_bounds("numtcpsock=10:unlimited");
+    ASSERT_TRUE(warned.has_value());
+    EXPECT_EQ(warned->bounds.limit, BH_UNLIMITED);
+}
+
+std::string complaint(const std::string& text) {
+    const auto parsed = parse_bounds(text);
+    if (parsed)
+        return "";
+    EXPECT_EQ(parsed.error().fault(), Fault::kUsage) << text;
+    EXPECT_FALSE(parsed.error().remedy().empty()) << text;
+    return parsed.error().message();
+}
+
+TEST(Beancounters, MistakesAreNamed) {
+    EXPECT_NE(complaint("numfile").find("gives no bounds"), std::string::npos);
+    EXPECT_NE(complaint("numfiles=1:2").find("numfile"), std::string::npos);
+    EXPECT_NE(complaint("numfile=2:1").find("above its limit"), std::string::npos);
+    EXPECT_NE(complaint("numproc=1:2").find("no barrier"), std::string::npos);
+    for (const char* text : {"kmemsize=1", "shmpages=1", "lockedpages=1:2", "dcachesize=1"})
+        EXPECT_NE(complaint(text).find("no limit of its own"), std::string::npos) << text;
+    for (const char* text : {"numfile=", "numfile=:", "numfile=1:", "numfile=-1", "numfile=1:2:3",
+                             "numfile=1k", "numfile=18446744073709551615"})
+        EXPECT_NE(complaint(text).find("is no number"), std::string::npos) << text;
+}
+
+TEST(Beancounters, ATableTellsUnlimitedFromUncounted) {
+    const std::vector<Beancounter> counters = {
+        {"numfile", 3, 5, BH_UNLIMITED, 10, 2},
+        {"numtcpsock", {}, {}, {}, {}, {}},
+    };
+    const std::string text = to_text(counters);
+    EXPECT_NE(text.find("unlimited"), std::string::npos) << text;
+    EXPECT_NE(text.find(" - "), std::string::npos) << text;
+    const nlohmann::json json = to_json(counters);
+    EXPECT_EQ(json[0]["held"], 3);
+    EXPECT_EQ(json[0]["barrier"], "unlimited");
+    EXPECT_EQ(json[0]["limit"], 10);
+    EXPECT_TRUE(json[1]["limit"].is_null());
+}
+
+TEST(Beancounters, ARefusalSaysHowMuchIsHeld) {
+    bh_refusal refusal{};
+    refusal.class_id = BH_CLASS_BEANCOUNTERS;
+    refusal.object_kind = BH_OBJECT_BEANCOUNTER;
+    refusal.object[0] = BH_BEANCOUNTER_NUMFILE;
+    refusal.object[1] = 100;
+    refusal.object[2] = BH_UNLIMITED;
+    refusal.object[3] = 100;
+    refusal.error = -ENFILE;
+    EXPECT_EQ(describe_object(refusal), "numfile: held 100, barrier unlimited, limit 100");
+    EXPECT_EQ(error_name(refusal), "ENFILE");
+    EXPECT_EQ(suggest(refusal), "bulkhead set NAME --beancounter numfile=BARRIER:LIMIT");
+}
+
+}  // namespace
+}  // namespace bulkhead::runtime
