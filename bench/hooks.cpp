@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 
 #include "bench/attached.h"
 #include "bench/subject.h"
@@ -108,6 +109,7 @@ Status measure_each(const Inside& inside, const Figures& nothing, Figures& figur
 Status measure_loaded(const Figures& nothing, Figures& figures) {
     BULKHEAD_TRY_VALUE(inside, Inside::publish());
     BULKHEAD_TRY(measure_all(inside, figures));
+    BULKHEAD_TRY(inside.attach_on_demand());
     return measure_each(inside, nothing, figures);
 }
 

@@ -15,12 +15,17 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <utility>
 
 #include "bench/clock.h"
 #include "bench/stage.h"
+#include "loader/beancounters.h"
+#include "loader/on_demand.h"
+#include "loader/pins.h"
+#include "loader/programs.h"
 
 namespace bulkhead::bench {
 namespace {
@@ -187,6 +192,20 @@ Result<Inside> Inside::publish() {
     Inside inside(std::move(environments), label);
     BULKHEAD_TRY(inside.environments_.publish(label, default_record()));
     return inside;
+}
+
+Status Inside::attach_on_demand() const {
+    {
+        BULKHEAD_TRY_VALUE(lock, loader::lock_pins());
+        for (const std::string& program : loader::program_names())
+            if (loader::is_on_demand(program))
+                BULKHEAD_TRY(loader::attach_pinned(program));
+    }
+    for (const auto counter :
+         {BH_BEANCOUNTER_NUMPROC, BH_BEANCOUNTER_NUMFILE, BH_BEANCOUNTER_NUMPTY,
+          BH_BEANCOUNTER_NUMTCPSOCK, BH_BEANCOUNTER_NUMUNIXSOCK})
+        BULKHEAD_TRY(loader::set_bounds(environments_, *label_, counter, {}));
+    return {};
 }
 
 Inside::~Inside() {

@@ -3,6 +3,7 @@
 // as a task of one.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 
@@ -22,6 +23,9 @@ public:
     Inside& operator=(const Inside&) = delete;
     Inside& operator=(Inside&&) = delete;
     ~Inside();
+
+    // Puts on their hooks what only some policies and bounds need, and counts what it makes.
+    Status attach_on_demand() const;
 
     Status label(int pidfd) const { return environments_.label_task(pidfd, *label_); }
     [[nodiscard]] std::uint64_t refusals() const;
