@@ -11,6 +11,9 @@
 #     without-6.12.bh_task_kill    a case noticed that
 #
 # The binary is asked for its cases after it is built; ctest reads that list when it starts.
+#
+# A guest takes one core, whatever it does: two lanes of guests, one after the other in each. The tier e2e is half
+# of all that runs in guests and has a lane of its own.
 
 file(STRINGS "${PROJECT_SOURCE_DIR}/tests/vm/kernels" BULKHEAD_KERNELS REGEX "^[0-9]")
 list(TRANSFORM BULKHEAD_KERNELS REPLACE " .*" "")
@@ -34,6 +37,10 @@ function(add_guest_suite)
     set(icount --icount)
   endif()
   set(tier "${arg_TIER}")
+  set(lane other)
+  if(tier STREQUAL e2e)
+    set(lane e2e)
+  endif()
   set(timeout 900)
   if(arg_TIMEOUT)
     set(timeout "${arg_TIMEOUT}")
@@ -54,6 +61,7 @@ function(add_without_suite)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "TARGET;KERNEL" "")
   set(target "${arg_TARGET}")
   set(kernel "${arg_KERNEL}")
+  set(lane other)
   set(binary "${CMAKE_CURRENT_BINARY_DIR}/${target}")
   set(list "${binary}-${kernel}.programs")
   add_custom_command(
