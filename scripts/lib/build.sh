@@ -4,9 +4,10 @@
 # shellcheck disable=SC2154 # source_root is root.sh's
 build_root=$source_root/build/release
 
-build_all() {
+build() { # TARGET…
     step configure "Configuring" cmake -S "$source_root" --preset release
-    step build "Building" cmake --build "$build_root"
+    (($#)) || return 0
+    step build "Building" cmake --build "$build_root" --target "$@"
 }
 
 # The installed program, as a user of `cmake --install` gets it: what e2e tests and the demo run.
