@@ -88,29 +88,51 @@ static __always_inline bool bh_is_agent(struct bh_subject *subject, __u16 port)
 }
 
 /* AF_UNSPEC takes the peer away. */
-SEC("lsm/socket_connect")
-int BPF_PROG(bh_sock_connect, struct socket *sock, struct sockaddr *address)
+static __always_inline int bh_check_connect(struct bh_subject *subject, struct sock *sk,
+					    struct sockaddr *address)
 {
-	struct sock *sk = sock->sk;
-	struct bh_subject subject;
 	struct bh_endpoint to = {};
 	struct bh_name name = {};
 
-	if (!sk || !bh_is_inet(sk->__sk_common.skc_family) || !bh_subject_current(&subject))
-		return 0;
-	if (!bh_shares_network(&subject) && !BH_CONTROL_REFUSES(subject.control, BH_CLASS_EGRESS))
+	if (!bh_shares_network(subject) && !BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS))
 		return 0;
 	bpf_probe_read_kernel(&name, sizeof(name), address);
 	if (!name.family)
 		return 0;
 	to.protocol = bh_rule_protocol(sk->sk_protocol);
 	bh_from_name(&to, &name, name.family);
-	if (bh_is_agent(&subject, bpf_ntohs(name.port)))
-		return bh_refuse_reach(&subject, sk, &to, BH_BY(socket_connect, SELF), -EPERM);
-	if (!BH_CONTROL_REFUSES(subject.control, BH_CLASS_EGRESS) ||
-	    bh_judge(&subject, &to) == BH_VERDICT_ALLOW)
+	if (bh_is_agent(subject, bpf_ntohs(name.port)))
+		return bh_refuse_reach(subject, sk, &to, BH_BY(socket_connect, SELF), -EPERM);
+	if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS) ||
+	    bh_judge(subject, &to) == BH_VERDICT_ALLOW)
 		return 0;
-	return bh_refuse_reach(&subject, sk, &to, BH_BY(socket_connect, EGRESS), -EPERM);
+	return bh_refuse_reach(subject, sk, &to, BH_BY(socket_connect, EGRESS), -EPERM);
+}
+
+/* A socket that asks again, while it connects or when it has, opens nothing new. */
+static __always_inline void bh_count_connect(struct bh_state *state, struct socket *sock,
+					     struct sock *sk)
+{
+	bool v6 = sk->__sk_common.skc_family == BH_AF_INET6;
+
+	if (sk->sk_type == BH_SOCK_STREAM && sock->state == SS_UNCONNECTED)
+		__sync_fetch_and_add(
+			&state->counts.connects[v6 ? BH_FAMILY_IPV6 : BH_FAMILY_IPV4], 1);
+}
+
+SEC("lsm/socket_connect")
+int BPF_PROG(bh_sock_connect, struct socket *sock, struct sockaddr *address)
+{
+	struct sock *sk = sock->sk;
+	struct bh_subject subject;
+	int refused;
+
+	if (!sk || !bh_is_inet(sk->__sk_common.skc_family) || !bh_subject_current(&subject))
+		return 0;
+	refused = bh_check_connect(&subject, sk, address);
+	if (!refused && subject.state)
+		bh_count_connect(subject.state, sock, sk);
+	return refused;
 }
 
 static __always_inline int bh_check_reach(struct bh_subject *subject, struct sock *sk,

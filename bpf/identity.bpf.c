@@ -7,6 +7,7 @@
  * The label is set once from outside (through a pidfd) and nothing removes it: not a new user or
  * PID namespace, not a child cgroup, not a double fork.
  */
+#include "bpf/memory_clock.bpf.h"
 #include "bpf/refuse.bpf.h"
 #include "bpf/run_delay.bpf.h"
 
@@ -33,7 +34,7 @@ int BPF_PROG(bh_task_alloc, struct task_struct *task, unsigned long flags)
 	if (!child || !subject.env || !subject.state)
 		return -ENOMEM;
 	child->label = subject.label;
-	__sync_fetch_and_add(&subject.state->forks, 1);
+	__sync_fetch_and_add(&subject.state->counts.forks, 1);
 	return 0;
 }
 
@@ -49,6 +50,19 @@ static __always_inline int bh_check_personality(struct bh_subject *subject)
 		return 0;
 	return bh_refuse_number(subject, BH_HOOK_bprm_check_security, BH_CLASS_PERSONALITY,
 				personality);
+}
+
+/* The first one finds the cgroup whose memory is added up over time. */
+static __always_inline void bh_count_exec(struct bh_subject *subject)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	__sync_fetch_and_add(&subject->state->counts.execs, 1);
+	bh_begin_clock(subject->label, subject->env,
+		       (struct mem_cgroup *)BPF_CORE_READ(
+			       task,
+			       cgroups,
+			       subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]));
 }
 
 /*
@@ -67,8 +81,8 @@ int BPF_PROG(bh_exec, struct linux_binprm *bprm)
 
 	if (!bh_subject_current(&subject))
 		return 0;
-	if (subject.state)
-		__sync_fetch_and_add(&subject.state->execs, 1);
+	if (subject.env && subject.state)
+		bh_count_exec(&subject);
 	if (!subject.env || bpf_get_current_ancestor_cgroup_id(subject.env->cgroup_level) !=
 				    subject.env->cgroup_id) {
 		request.path = bprm->file->f_path.dentry;

@@ -7,7 +7,7 @@
  * The reader flushes the kernel's per-CPU counters first, by reading the parent's own files: one
  * flush covers every cgroup below, and cgroup_mutex, which the iterator holds, is not held for it.
  */
-#include "bpf/maps.bpf.h"
+#include "bpf/memory_clock.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -23,13 +23,32 @@ struct {
 	__type(value, struct bh_usage);
 } bh_usage SEC(".maps");
 
-/* Where the kernel keeps mem_cgroup_stats_index (6.10 to 7.1), 0 elsewhere. Set by the loader. */
+/*
+ * Where the kernel keeps mem_cgroup_stats_index (6.10 to 7.1) and mem_cgroup_events_index (to 7.1),
+ * 0 elsewhere. Set by the loader.
+ */
 const volatile __u64 bh_stats_index;
+const volatile __u64 bh_events_index;
 
 /* From 7.2 on; in bytes, as memory.stat shows them. */
 extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __ksym __weak;
 extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym __weak;
 extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx) __ksym __weak;
+extern unsigned long bpf_mem_cgroup_vm_events(struct mem_cgroup *memcg,
+					      enum vm_event_item item) __ksym __weak;
+
+/* Of later kernels. */
+enum vm_event_item___later {
+	PGSTEAL_KHUGEPAGED___later,
+	PGSTEAL_PROACTIVE___later,
+	PGSCAN_KHUGEPAGED___later,
+	PGSCAN_PROACTIVE___later,
+};
+
+/* From 6.13 on. */
+struct cgroup_base_stat___nice {
+	u64 ntime;
+};
 
 /* The pahole of some kernels flattens arrays of arrays. */
 struct psi_group___flat {
@@ -53,6 +72,21 @@ static __always_inline void bh_read_cpu(struct bh_usage *row, struct cgroup *cgr
 	row->cpu_ns = cgroup->bstat.cputime.sum_exec_runtime;
 	row->cpu_user_sampled_ns = cgroup->bstat.cputime.utime;
 	row->cpu_system_sampled_ns = cgroup->bstat.cputime.stime;
+	if (bpf_core_field_exists(struct cgroup_base_stat___nice, ntime))
+		bpf_core_read(&row->cpu_nice_ns, sizeof(row->cpu_nice_ns),
+			      &((struct cgroup_base_stat___nice *)&cgroup->bstat)->ntime);
+}
+
+/* What cpu.max did. A task_group begins with its cgroup_subsys_state. */
+static __always_inline void bh_read_throttling(struct bh_usage *row, struct cgroup *cgroup)
+{
+	struct task_group *group = bh_subsystem(cgroup, cpu);
+
+	if (!group)
+		return;
+	row->throttled_ns = BPF_CORE_READ(group, cfs_bandwidth.throttled_time);
+	row->periods = BPF_CORE_READ(group, cfs_bandwidth.nr_periods);
+	row->throttled_periods = BPF_CORE_READ(group, cfs_bandwidth.nr_throttled);
 }
 
 /* Before 6.10 an item's number is its place; then the kernel has a table of places. */
@@ -73,6 +107,56 @@ static __always_inline __u64 bh_item(struct bh_memory_stat *stat, __u32 item)
 	(bh_item(stat, bpf_core_enum_value(enum kind, item)) * BH_PAGE_BYTES)
 #define bh_bytes(stat, kind, item) bh_item(stat, bpf_core_enum_value(enum kind, item))
 
+/* From 6.10 on the table has bytes, before that ints that are greater by one. */
+static __always_inline __u64 bh_event(unsigned long *events, __u32 item)
+{
+	__u64 count = 0;
+	int place = 0;
+	__s8 byte = -1;
+
+	if (bh_stats_index) {
+		bpf_probe_read_kernel(&byte, sizeof(byte), (void *)bh_events_index + item);
+		place = byte + 1;
+	} else {
+		bpf_probe_read_kernel(&place, sizeof(place),
+				      (void *)bh_events_index + sizeof(place) * item);
+	}
+	if (place > 0)
+		bpf_probe_read_kernel(&count, sizeof(count), &events[place - 1]);
+	return count;
+}
+
+#define bh_known_event(count, from, item)                                                          \
+	count(from, bpf_core_enum_value(enum vm_event_item, item))
+#define bh_later_event(count, from, item)                                                          \
+	(bpf_core_enum_value_exists(enum vm_event_item___later, item##___later) ?                  \
+		 count(from, bpf_core_enum_value(enum vm_event_item___later, item##___later)) :    \
+		 0)
+
+/* `count`: what reads one event of `from`. */
+#define bh_read_events(row, count, from)                                                           \
+	do {                                                                                       \
+		(row)->faults = bh_known_event(count, from, PGFAULT);                              \
+		(row)->major_faults = bh_known_event(count, from, PGMAJFAULT);                     \
+		(row)->scanned_pages = bh_known_event(count, from, PGSCAN_KSWAPD) +                \
+				       bh_known_event(count, from, PGSCAN_DIRECT) +                \
+				       bh_later_event(count, from, PGSCAN_KHUGEPAGED) +            \
+				       bh_later_event(count, from, PGSCAN_PROACTIVE);              \
+		(row)->reclaimed_pages = bh_known_event(count, from, PGSTEAL_KSWAPD) +             \
+					 bh_known_event(count, from, PGSTEAL_DIRECT) +             \
+					 bh_later_event(count, from, PGSTEAL_KHUGEPAGED) +         \
+					 bh_later_event(count, from, PGSTEAL_PROACTIVE);           \
+	} while (0)
+
+static __always_inline void bh_read_events_direct(struct bh_usage *row,
+						  struct memcg_vmstats *vmstats)
+{
+	unsigned long *events =
+		(void *)vmstats + bpf_core_field_offset(struct memcg_vmstats, events);
+
+	bh_read_events(row, bh_event, events);
+}
+
 static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct mem_cgroup *memcg)
 {
 	struct memcg_vmstats *vmstats = BPF_CORE_READ(memcg, vmstats);
@@ -88,6 +172,7 @@ static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct me
 			  bh_bytes(&stat, node_stat_item, NR_SLAB_UNRECLAIMABLE_B);
 	row->kernel_bytes = bh_pages(&stat, memcg_stat_item, MEMCG_KMEM);
 	row->sock_bytes = bh_pages(&stat, memcg_stat_item, MEMCG_SOCK);
+	bh_read_events_direct(row, vmstats);
 }
 
 #define bh_state_bytes(memcg, kind, item)                                                          \
@@ -112,6 +197,7 @@ static __always_inline void bh_read_kinds(struct bh_usage *row, struct cgroup *c
 			  bh_state_bytes(memcg, node_stat_item, NR_SLAB_UNRECLAIMABLE_B);
 	row->kernel_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_KMEM);
 	row->sock_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_SOCK);
+	bh_read_events(row, bpf_mem_cgroup_vm_events, memcg);
 	bpf_put_mem_cgroup(memcg);
 }
 
@@ -191,16 +277,26 @@ static __always_inline void bh_read_pressure(struct bh_usage *row, struct cgroup
 	row->pressure_full_ns[BH_PRESSURE_IO] = total[PSI_IO_FULL];
 }
 
-/* The row of the environment whose cgroup this is, cleared when the slot has a new owner. */
-static __always_inline struct bh_usage *bh_row(struct cgroup *cgroup)
+/* Up to this moment. An environment that was adopted may not have executed anything since. */
+static __always_inline void bh_settle_memory(struct cgroup *cgroup, struct bh_label label)
 {
-	__u64 id = cgroup->kn->id;
-	struct bh_label *label = bpf_map_lookup_elem(&bh_cgroups, &id);
-	struct bh_usage *row;
+	__u32 slot = label.slot;
+	struct bh_environment *env = bpf_map_lookup_elem(&bh_envs, &slot);
+	struct bh_state *state = bpf_map_lookup_elem(&bh_states, &slot);
+	struct bh_clock *clock = bpf_map_lookup_elem(&bh_clocks, &slot);
 
-	if (!label)
-		return NULL;
-	row = bpf_map_lookup_elem(&bh_usage, &label->slot);
+	if (!env || !state || !clock || env->serial != label.serial)
+		return;
+	bh_begin_clock(label, env, bh_subsystem(cgroup, memory));
+	if (clock->serial == label.serial)
+		bh_clock_step(clock, env, state, BH_CLOCK_STEP_NS);
+}
+
+/* The row of the environment whose cgroup this is, cleared when the slot has a new owner. */
+static __always_inline struct bh_usage *bh_row(struct bh_label *label)
+{
+	struct bh_usage *row = bpf_map_lookup_elem(&bh_usage, &label->slot);
+
 	if (row && row->serial != label->serial) {
 		__builtin_memset(row, 0, sizeof(*row));
 		row->serial = label->serial;
@@ -212,14 +308,20 @@ SEC("iter/cgroup")
 int bh_meter(struct bpf_iter__cgroup *ctx)
 {
 	struct cgroup *cgroup = ctx->cgroup;
+	struct bh_label *label;
 	struct bh_usage *row;
+	__u64 id;
 
 	if (!cgroup)
 		return 0;
-	row = bh_row(cgroup);
+	id = cgroup->kn->id;
+	label = bpf_map_lookup_elem(&bh_cgroups, &id);
+	row = label ? bh_row(label) : NULL;
 	if (!row)
 		return 0;
+	bh_settle_memory(cgroup, *label);
 	bh_read_cpu(row, cgroup);
+	bh_read_throttling(row, cgroup);
 	bh_read_memory(row, cgroup);
 	bh_read_processes(row, cgroup);
 	bh_read_io(row, cgroup);

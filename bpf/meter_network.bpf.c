@@ -55,11 +55,11 @@ int BPF_PROG(bh_receive, struct sk_buff *skb)
 	if (!state)
 		return 0;
 	if (dev->flags & BH_IFF_LOOPBACK) {
-		bh_count(&state->received, skb->len);
-		bh_count(&state->sent, skb->len);
+		bh_count(&state->counts.traffic[BH_RECEIVED], skb->len);
+		bh_count(&state->counts.traffic[BH_SENT], skb->len);
 		return 0;
 	}
-	bh_count(&state->received, skb->len + dev->hard_header_len);
+	bh_count(&state->counts.traffic[BH_RECEIVED], skb->len + dev->hard_header_len);
 	return 0;
 }
 
@@ -73,7 +73,7 @@ int BPF_PROG(bh_transmit, struct sk_buff *skb, int rc, struct net_device *dev, u
 		return 0;
 	state = bh_state_of_device(dev);
 	if (state && !(dev->flags & BH_IFF_LOOPBACK))
-		bh_count(&state->sent, len);
+		bh_count(&state->counts.traffic[BH_SENT], len);
 	return 0;
 }
 
@@ -83,7 +83,7 @@ int bh_cg_receive(struct __sk_buff *skb)
 	struct bh_state *state = bh_state_of(bpf_get_local_storage(&bh_net_cgroups, 0));
 
 	if (state)
-		bh_count(&state->received, skb->len);
+		bh_count(&state->counts.traffic[BH_RECEIVED], skb->len);
 	return 1;
 }
 
@@ -93,6 +93,6 @@ int bh_cg_send(struct __sk_buff *skb)
 	struct bh_state *state = bh_state_of(bpf_get_local_storage(&bh_net_cgroups, 0));
 
 	if (state)
-		bh_count(&state->sent, skb->len);
+		bh_count(&state->counts.traffic[BH_SENT], skb->len);
 	return 1;
 }

@@ -34,7 +34,7 @@ struct bh_walk {
 	__u32 words[BH_NAME_WORDS];
 	struct bh_policy_key policy;
 	struct bh_node node; /* that the walk is at */
-	__u64 dentry; /* for bh_walk_up_from() */
+	__u64 dentry; /* whose path is walked */
 	__u32 count; /* of names ever put into the ring */
 	__u32 pad;
 };
@@ -108,27 +108,33 @@ __weak __noinline int bh_step_down(struct bh_walk *walk, __u32 index)
 	return 1;
 }
 
+struct bh_descent {
+	struct bh_walk *walk;
+	int step; /* of bh_step_down() */
+};
+
+static long bh_descend(__u32 index, struct bh_descent *descent)
+{
+	struct bh_walk *walk = descent->walk;
+
+	if (!walk->node.node)
+		descent->step = 0;
+	else
+		descent->step = bh_step_down(walk, walk->count - 1 - index);
+	return descent->step <= 0;
+}
+
 /*
  * From the root of the super block down the names that were kept. 1: the last of them is that of a
  * node; 0: it is not; -1: cannot be told.
  */
-__weak __noinline int bh_walk_down(struct bh_walk *walk)
+static __always_inline int bh_walk_down(struct bh_walk *walk)
 {
-	int step;
-	__u32 i;
+	struct bh_descent descent = { .walk = walk, .step = 1 };
+	__u32 count = walk->count;
 
-	if (!walk)
-		return -1;
-	for (i = 0; i < BH_MAX_NODE_DEPTH; i++) {
-		if (i >= walk->count)
-			return 1;
-		if (!walk->node.node)
-			return 0;
-		step = bh_step_down(walk, walk->count - 1 - i);
-		if (step <= 0)
-			return step;
-	}
-	return i >= walk->count;
+	bpf_loop(count < BH_MAX_NODE_DEPTH ? count : BH_MAX_NODE_DEPTH, bh_descend, &descent, 0);
+	return descent.step > 0 ? count <= BH_MAX_NODE_DEPTH : descent.step;
 }
 
 /* Of the super block, or of all that have no row. */
@@ -145,6 +151,72 @@ static __noinline int bh_find_root(struct bh_walk *walk, __u32 dev)
 		return -1;
 	walk->node = *found;
 	return 0;
+}
+
+#define BH_DENTRY_BYTES 128 /* of struct dentry: more than lie before the end of its name */
+
+/* A field of a dentry whose first bytes are in `head`. */
+#define bh_dentry_field(head, type, field)                                                         \
+	(*(type *)((head) + bpf_core_field_offset(struct dentry, field)))
+
+struct bh_climb {
+	struct bh_walk *walk;
+	__u64 dentry;
+	int error;
+};
+
+static long bh_step_up(__u32 depth, struct bh_climb *climb)
+{
+	struct dentry *dentry = (struct dentry *)climb->dentry;
+	struct bh_walk *walk = climb->walk;
+	__u8 head[BH_DENTRY_BYTES] __attribute__((aligned(8)));
+	struct bh_name *name;
+	__u64 parent;
+
+	if (bpf_probe_read_kernel(head, sizeof(head), dentry))
+		return 1;
+	parent = bh_dentry_field(head, __u64, d_parent);
+	if (parent == climb->dentry) {
+		climb->error = dentry == BPF_CORE_READ(dentry, d_sb, s_root) ? 0 : -1;
+		return 1;
+	}
+	name = &walk->names[depth & (BH_MAX_NODE_DEPTH - 1)];
+	name->sequence = bh_dentry_field(head, __u32, d_seq.seqcount.sequence);
+	name->dentry = climb->dentry;
+	name->text = bh_dentry_field(head, __u64, d_name.name);
+	name->bytes = bh_dentry_field(head, __u32, d_name.len);
+	walk->count = depth + 1;
+	climb->dentry = parent;
+	return 0;
+}
+
+/*
+ * From walk->dentry up to the root: 0; -1: too deep, or not connected to it. By address and not
+ * typed, and a step at a time: the verifier looks at one step, not at 256.
+ */
+static __always_inline int bh_walk_up(struct bh_walk *walk)
+{
+	struct bh_climb climb = { .walk = walk, .dentry = walk->dentry, .error = -1 };
+
+	walk->count = 0;
+	bpf_loop(BH_MAX_WALK, bh_step_up, &climb, 0);
+	return climb.error;
+}
+
+/*
+ * 1: a node is of the name of walk->dentry; 0: none is; -1: cannot be told. What holds there is in
+ * walk->node. Global, so that the verifier looks at it once.
+ */
+__weak __noinline int bh_find_name(struct bh_walk *walk)
+{
+	struct dentry *dentry;
+
+	if (!walk || bh_walk_up(walk))
+		return -1;
+	dentry = (struct dentry *)walk->dentry;
+	if (bh_find_root(walk, BPF_CORE_READ(dentry, d_sb, s_dev)))
+		return -1;
+	return bh_walk_down(walk);
 }
 
 static __always_inline void bh_policy_key_of(struct bh_subject *subject,

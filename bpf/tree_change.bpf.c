@@ -24,49 +24,6 @@ struct bh_names {
 	bool judged_to; /* what refuses it holds at `to` */
 };
 
-/*
- * From walk->dentry up to the root: 0; -1: too deep, or not connected to it. By address and not
- * typed, in a global function, which the verifier looks at once: 6.1 refuses programs with two
- * typed walks.
- */
-__weak __noinline int bh_walk_up_from(struct bh_walk *walk)
-{
-	struct dentry *dentry, *parent;
-	struct bh_name *name;
-	__u32 depth;
-
-	if (!walk)
-		return -1;
-	walk->count = 0;
-	dentry = (struct dentry *)walk->dentry;
-	for (depth = 0; depth < BH_MAX_WALK; depth++) {
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (parent == dentry)
-			return dentry == BPF_CORE_READ(dentry, d_sb, s_root) ? 0 : -1;
-		name = &walk->names[depth & (BH_MAX_NODE_DEPTH - 1)];
-		name->sequence = BPF_CORE_READ(dentry, d_seq.seqcount.sequence);
-		name->dentry = (__u64)dentry;
-		name->text = (__u64)BPF_CORE_READ(dentry, d_name.name);
-		name->bytes = BPF_CORE_READ(dentry, d_name.len);
-		walk->count = depth + 1;
-		dentry = parent;
-	}
-	return -1;
-}
-
-/* 1: a node is of that name; 0: none is; -1: cannot be told. What holds is in walk->node. */
-__weak __noinline int bh_find_name(struct bh_walk *walk)
-{
-	struct dentry *dentry;
-
-	if (!walk || bh_walk_up_from(walk))
-		return -1;
-	dentry = (struct dentry *)walk->dentry;
-	if (bh_find_root(walk, BPF_CORE_READ(dentry, d_sb, s_dev)))
-		return -1;
-	return bh_walk_down(walk);
-}
-
 static __always_inline int bh_find(struct bh_walk *walk, struct dentry *dentry,
 				   struct bh_found *found)
 {

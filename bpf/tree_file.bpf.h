@@ -18,42 +18,15 @@ struct {
 	__type(value, struct bh_place);
 } bh_places SEC(".maps") __weak;
 
-static __always_inline void bh_keep_name(struct bh_walk *walk, __u32 index, struct dentry *dentry)
-{
-	struct bh_name *name = &walk->names[index & (BH_MAX_NODE_DEPTH - 1)];
-
-	name->sequence = dentry->d_seq.seqcount.sequence;
-	name->dentry = (__u64)dentry;
-	name->text = (__u64)dentry->d_name.name;
-	name->bytes = dentry->d_name.len;
-}
-
-/* 0; -1: too deep, or not connected to the root. */
-static __noinline int bh_walk_up(struct bh_walk *walk, struct dentry *dentry)
-{
-	struct dentry *parent;
-	__u32 depth;
-
-	walk->count = 0;
-	for (depth = 0; depth < BH_MAX_WALK; depth++) {
-		parent = dentry->d_parent;
-		if (parent == dentry)
-			return dentry == dentry->d_sb->s_root ? 0 : -1;
-		bh_keep_name(walk, depth, dentry);
-		walk->count = depth + 1;
-		dentry = parent;
-	}
-	return -1;
-}
-
 static __noinline int bh_resolve_once(struct bh_subject *subject, struct dentry *dentry,
 				      struct bh_found *found)
 {
 	struct bh_walk *walk = bh_begin_walk(subject);
 
-	if (!walk || bh_walk_up(walk, dentry) || bh_find_root(walk, dentry->d_sb->s_dev))
+	if (!walk)
 		return -1;
-	if (bh_walk_down(walk) < 0)
+	walk->dentry = (__u64)dentry;
+	if (bh_find_name(walk) < 0)
 		return -1;
 	found->node = walk->node;
 	return 0;

@@ -25,7 +25,7 @@
 #define BH_PURE static inline
 #endif
 
-#define BH_WIRE_VERSION 3
+#define BH_WIRE_VERSION 4
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
@@ -344,12 +344,7 @@ struct bh_route {
 };
 BH_ASSERT_SIZE(struct bh_route, 64);
 
-/* Counts of one direction of network traffic, as the interfaces count them. */
-struct bh_traffic {
-	__u64 bytes;
-	__u64 packets;
-};
-BH_ASSERT_SIZE(struct bh_traffic, 16);
+#include "bpf/wire_usage.h"
 
 /* Value of bh_states: what the kernel programs count; absolute, written by the kernel only. */
 struct bh_state {
@@ -357,20 +352,15 @@ struct bh_state {
 	__u64 audited[BH_MAX_CLASSES]; /* by class, would have been refused */
 	__u64 internal; /* refused because a decision could not be made */
 	__u64 refusal_count; /* refusals and audits ever: bh_refusals holds the last */
-	__u64 run_delay_ns; /* runnable but waiting for a CPU */
-	__u64 forks; /* tasks ever created: processes and threads */
-	__u64 execs;
-	struct bh_traffic received;
-	struct bh_traffic sent;
+	struct bh_counts counts;
 	__u64 exited_ns; /* CLOCK_BOOTTIME at which the first process ended; 0: it lives */
 	__u64 unrecorded; /* refusals counted, but without a row in bh_refusals: no memory */
 	__u32 exit_status; /* as wait(2) gives it */
 	__u32 pad;
 };
-BH_ASSERT_SIZE(struct bh_state, 736);
+BH_ASSERT_SIZE(struct bh_state, 880);
 
 #include "bpf/wire_beancounters.h"
-#include "bpf/wire_usage.h"
 
 /* Key of bh_refusals: the last BH_MAX_REFUSALS of each environment, a ring by `index`. */
 struct bh_refusal_key {

@@ -38,34 +38,47 @@ __u32 enum_value(const btf& kernel, const char* enumeration, std::string_view na
     return 0;
 }
 
-// 0 when the kernel does not have the symbol or hides it.
-__u64 symbol_address(std::string_view name) {
-    std::ifstream symbols("/proc/kallsyms");
-    const std::string ending = " " + std::string(name);
-    for (std::string line; std::getline(symbols, line);) {
-        if (!line.ends_with(ending))
-            continue;
-        __u64 address = 0;
-        std::from_chars(line.data(), line.data() + line.size(), address, 16);
-        return address;
+// The kernel's tables of where a memory cgroup keeps what. 0: it has none of this name.
+struct Tables {
+    __u64 stats = 0;
+    __u64 events = 0;
+
+    void take(std::string_view line) {
+        const auto is = [&](std::string_view name) { return line.ends_with(name); };
+        __u64* const place = is(" mem_cgroup_stats_index")    ? &stats
+                             : is(" mem_cgroup_events_index") ? &events
+                                                              : nullptr;
+        if (place != nullptr)
+            std::from_chars(line.data(), line.data() + line.size(), *place, 16);
     }
-    return 0;
+};
+
+// Reading the symbols is slow, and 7.2 has functions that know: only before.
+Tables find_tables() {
+    std::ifstream symbols("/proc/kallsyms");
+    Tables tables;
+    for (std::string line; std::getline(symbols, line);)
+        tables.take(line);
+    return tables;
 }
 
 // Since 6.10 a memory cgroup has no room for items that no cgroup counts, and a table says where
-// the others are. 7.2 has functions that know it; reading the symbols is slow, so only between.
-Result<__u64> stats_index(const btf& kernel) {
+// the others are; of events there is one on older kernels too.
+Result<Tables> tables(const btf& kernel) {
     if (btf__find_by_name_kind(&kernel, "bpf_get_mem_cgroup", BTF_KIND_FUNC) > 0)
-        return 0;
-    if (array_elements(kernel, "memcg_vmstats", "state") >=
-        enum_value(kernel, "memcg_stat_item", "MEMCG_NR_STAT"))
-        return 0;
-    const __u64 address = symbol_address("mem_cgroup_stats_index");
-    if (address == 0)
-        return fail(Error(0, "mem_cgroup_stats_index is not in /proc/kallsyms", Fault::kUnsupported)
+        return Tables{};
+    const bool direct = array_elements(kernel, "memcg_vmstats", "state") >=
+                        enum_value(kernel, "memcg_stat_item", "MEMCG_NR_STAT");
+    Tables found = find_tables();
+    if (found.events == 0 || (found.stats == 0 && !direct))
+        return fail(Error(0, "mem_cgroup_stats_index and mem_cgroup_events_index are not in "
+                             "/proc/kallsyms",
+                          Fault::kUnsupported)
                         .advise("use a kernel with CONFIG_KALLSYMS_ALL and "
                                 "sysctl kernel.kptr_restrict below 2"));
-    return address;
+    if (direct)
+        found.stats = 0;
+    return found;
 }
 
 // The namespace of init. Should that not be the host's (bulkhead runs in a container), the host's
@@ -78,8 +91,9 @@ __u32 host_netns() {
 }  // namespace
 
 Status fill_meter_constants(const bulkhead_bpf& skeleton, const btf& kernel) {
-    BULKHEAD_TRY_VALUE(index, stats_index(kernel));
-    skeleton.rodata->bh_stats_index = index;
+    BULKHEAD_TRY_VALUE(found, tables(kernel));
+    skeleton.rodata->bh_stats_index = found.stats;
+    skeleton.rodata->bh_events_index = found.events;
     skeleton.rodata->bh_host_netns = host_netns();
     return {};
 }

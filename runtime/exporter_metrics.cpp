@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 
 namespace bulkhead::runtime {
 namespace {
@@ -34,6 +35,43 @@ constexpr std::array kMetrics = {
                       [](const Usage& usage, const Samples& samples) {
                           samples.add(seconds(usage.run_queue_delay_ns));
                       }},
+    EnvironmentMetric{"bulkhead_environment_run_queue_wait_seconds",
+                      "Waits of tasks for a CPU, by length.", MetricType::Histogram,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add_histogram(usage.waits, usage.run_queue_delay_ns);
+                      }},
+    EnvironmentMetric{"bulkhead_environment_preempted_total",
+                      "How often a task lost its CPU although it could have gone on, by whose task "
+                      "went on instead.",
+                      MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add("by", "itself", number(usage.preempted.by_itself));
+                          samples.add("by", "other_environments",
+                                      number(usage.preempted.by_other_environments));
+                          samples.add("by", "host", number(usage.preempted.by_host));
+                      }},
+    EnvironmentMetric{"bulkhead_environment_cpu_nice_seconds_total",
+                      "User time of tasks with lowered priority. 0 on kernels before 6.13.",
+                      MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add(seconds(usage.cpu_nice_ns));
+                      }},
+    EnvironmentMetric{"bulkhead_environment_cpu_throttled_seconds_total",
+                      "Time in which tasks could have run but for the CPU limit, of all CPUs.",
+                      MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add(seconds(usage.throttling.throttled_ns));
+                      }},
+    EnvironmentMetric{"bulkhead_environment_cpu_periods_total",
+                      "Periods of the CPU limit in which something ran.", MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add(number(usage.throttling.periods));
+                      }},
+    EnvironmentMetric{"bulkhead_environment_cpu_throttled_periods_total",
+                      "Periods in which the CPU limit was reached.", MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add(number(usage.throttling.throttled_periods));
+                      }},
     EnvironmentMetric{"bulkhead_environment_memory_current_bytes",
                       "Memory charged to the environment.", MetricType::Gauge,
                       [](const Usage& usage, const Samples& samples) {
@@ -59,6 +97,27 @@ constexpr std::array kMetrics = {
     EnvironmentMetric{
         "bulkhead_environment_swap_bytes", "Memory swapped out.", MetricType::Gauge,
         [](const Usage& usage, const Samples& samples) { samples.add(number(usage.swap_bytes)); }},
+    EnvironmentMetric{"bulkhead_environment_memory_byte_seconds_total",
+                      "Memory charged to the environment, times how long.", MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add(number(usage.memory_byte_seconds));
+                      }},
+    EnvironmentMetric{"bulkhead_environment_page_faults_total",
+                      "Page faults: major ones had to read from a disk.", MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add("kind", "major", number(usage.major_faults));
+                          samples.add("kind", "minor", number(usage.faults - usage.major_faults));
+                      }},
+    EnvironmentMetric{"bulkhead_environment_memory_scanned_bytes_total",
+                      "Memory that was looked at to be reclaimed.", MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add(number(usage.scanned_bytes));
+                      }},
+    EnvironmentMetric{"bulkhead_environment_memory_reclaimed_bytes_total",
+                      "Memory that was reclaimed.", MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add(number(usage.reclaimed_bytes));
+                      }},
     EnvironmentMetric{
         "bulkhead_environment_oom_kills_total", "Processes killed because memory ran out.",
         MetricType::Counter,
@@ -90,6 +149,13 @@ constexpr std::array kMetrics = {
                       [](const Usage& usage, const Samples& samples) {
                           samples.add("direction", "received", number(usage.received.packets));
                           samples.add("direction", "sent", number(usage.sent.packets));
+                      }},
+    EnvironmentMetric{"bulkhead_environment_network_connects_total",
+                      "Stream connections that were opened, or tried to, past the fence.",
+                      MetricType::Counter,
+                      [](const Usage& usage, const Samples& samples) {
+                          samples.add("family", "ipv4", number(usage.connects_ipv4));
+                          samples.add("family", "ipv6", number(usage.connects_ipv6));
                       }},
     EnvironmentMetric{"bulkhead_environment_io_bytes_total",
                       "Block I/O on all devices, as in io.stat.", MetricType::Counter,
@@ -145,16 +211,32 @@ constexpr std::array kMetrics = {
 
 }  // namespace
 
-void Samples::add_labelled(std::vector<prometheus::ClientMetric::Label> labels,
-                           double value) const {
+prometheus::ClientMetric& Samples::labelled(
+    std::vector<prometheus::ClientMetric::Label> labels) const {
     prometheus::ClientMetric sample;
     sample.label = std::move(labels);
     sample.label.insert(sample.label.begin(), {"environment", environment_});
+    return family_.metric.emplace_back(std::move(sample));
+}
+
+void Samples::add_labelled(std::vector<prometheus::ClientMetric::Label> labels,
+                           double value) const {
+    prometheus::ClientMetric& sample = labelled(std::move(labels));
     if (family_.type == MetricType::Counter)
         sample.counter.value = value;
     else
         sample.gauge.value = value;
-    family_.metric.push_back(std::move(sample));
+}
+
+void Samples::add_histogram(const Waits& waits, std::uint64_t sum_ns) const {
+    auto& histogram = labelled({}).histogram;
+    for (unsigned i = 0; i < waits.size(); ++i) {
+        histogram.sample_count += waits[i];
+        const double bound = i + 1 < waits.size() ? seconds(BH_WAIT_BOUND_NS(i))
+                                                  : std::numeric_limits<double>::infinity();
+        histogram.bucket.push_back({histogram.sample_count, bound});
+    }
+    histogram.sample_sum = seconds(sum_ns);
 }
 
 std::span<const EnvironmentMetric> environment_metrics() {

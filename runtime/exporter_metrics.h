@@ -22,8 +22,12 @@ public:
         add_labelled({{std::string(label), std::string(label_value)}}, value);
     }
     void add_labelled(std::vector<prometheus::ClientMetric::Label> labels, double value) const;
+    // `sum_ns`: of all waits.
+    void add_histogram(const Waits& waits, std::uint64_t sum_ns) const;
 
 private:
+    prometheus::ClientMetric& labelled(std::vector<prometheus::ClientMetric::Label> labels) const;
+
     prometheus::MetricFamily& family_;
     const std::string& environment_;
 };

@@ -258,7 +258,7 @@ private:
     // The kernel counts an exec in bh_state when the label is on.
     [[nodiscard]] bool has_executed() const {
         const bh_state* counted = environments_->state(label_);
-        return counted != nullptr && counted->execs != 0;
+        return counted != nullptr && counted->counts.execs != 0;
     }
 
     // What was inherited as standard descriptors may be opened again through /dev/stdout.

@@ -2,7 +2,9 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <numeric>
 
 #include "loader/cgroup_programs.h"
@@ -26,6 +28,13 @@ Pressure pressure(const bh_usage& usage, bh_pressure resource) {
     return {usage.pressure_some_ns[resource], usage.pressure_full_ns[resource]};
 }
 
+constexpr std::uint64_t kPageBytes = 4096;  // of x86-64; what the kernel counts in
+
+// The kernel counts page-milliseconds.
+std::uint64_t byte_seconds(std::uint64_t page_ms) {
+    return page_ms / 1000 * kPageBytes + page_ms % 1000 * kPageBytes / 1000;
+}
+
 std::vector<Refusals> refusals(const bh_state& state) {
     std::vector<Refusals> all;
     all.reserve(BH_CLASS_COUNT);
@@ -39,6 +48,8 @@ void copy_cgroup(const bh_usage& from, Usage& to) {
     to.cpu_user_ns = from.cpu_user_ns;
     to.cpu_system_ns = from.cpu_system_ns;
     to.cpu_ns = from.cpu_ns;
+    to.cpu_nice_ns = from.cpu_nice_ns;
+    to.throttling = {from.throttled_ns, from.periods, from.throttled_periods};
     to.memory_bytes = from.memory_bytes;
     to.memory_peak_bytes = from.memory_peak_bytes;
     to.swap_bytes = from.swap_bytes;
@@ -48,6 +59,10 @@ void copy_cgroup(const bh_usage& from, Usage& to) {
     to.kernel_bytes = from.kernel_bytes;
     to.slab_bytes = from.slab_bytes;
     to.sock_bytes = from.sock_bytes;
+    to.faults = from.faults;
+    to.major_faults = from.major_faults;
+    to.scanned_bytes = from.scanned_pages * kPageBytes;
+    to.reclaimed_bytes = from.reclaimed_pages * kPageBytes;
     to.oom_kills = from.oom_kills;
     to.tasks = from.processes;
     to.tasks_peak = from.processes_peak;
@@ -58,12 +73,21 @@ void copy_cgroup(const bh_usage& from, Usage& to) {
     to.io_pressure = pressure(from, BH_PRESSURE_IO);
 }
 
-void copy_counted(const bh_state& from, Usage& to) {
+void copy_counts(const bh_counts& from, Usage& to) {
     to.run_queue_delay_ns = from.run_delay_ns;
+    std::copy(std::begin(from.waits), std::end(from.waits), to.waits.begin());
+    to.preempted = {from.preempted[BH_PREEMPTED_BY_ITSELF], from.preempted[BH_PREEMPTED_BY_OTHERS],
+                    from.preempted[BH_PREEMPTED_BY_HOST]};
     to.forks = from.forks;
     to.execs = from.execs;
-    to.received = traffic(from.received);
-    to.sent = traffic(from.sent);
+    to.received = traffic(from.traffic[BH_RECEIVED]);
+    to.sent = traffic(from.traffic[BH_SENT]);
+    to.connects_ipv4 = from.connects[BH_FAMILY_IPV4];
+    to.connects_ipv6 = from.connects[BH_FAMILY_IPV6];
+    to.memory_byte_seconds = byte_seconds(from.memory_page_ms);
+}
+
+void copy_refusals(const bh_state& from, Usage& to) {
     to.refusals = refusals(from);
     to.internal_refusals = from.internal;
 }
@@ -82,7 +106,8 @@ Usage usage_of(const loader::MeterReading& reading) {
     usage.best_effort = (reading.record.flags & BH_ENV_BEST_EFFORT) != 0;
     usage.started_unix_ns = unix_ns_of_boot_ns(reading.record.started_ns);
     copy_cgroup(reading.usage, usage);
-    copy_counted(reading.state, usage);
+    copy_counts(reading.state.counts, usage);
+    copy_refusals(reading.state, usage);
     return usage;
 }
 

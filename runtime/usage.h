@@ -10,6 +10,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "bpf/wire.h"
 #include "loader/result.h"
 
 namespace bulkhead::loader {
@@ -35,6 +36,24 @@ struct Pressure {
     std::uint64_t full_ns = 0;
 };
 
+// By whom tasks lost their CPU although they could have gone on.
+struct Preempted {
+    std::uint64_t by_itself = 0;
+    std::uint64_t by_other_environments = 0;
+    std::uint64_t by_host = 0;
+};
+
+// Waits for a CPU by length: the i-th counts those up to BH_WAIT_BOUND_NS(i) and longer than the
+// bound before; the last one all longer ones.
+using Waits = std::array<std::uint64_t, BH_WAIT_BUCKETS>;
+
+// What `cpu.max` did.
+struct Throttling {
+    std::uint64_t throttled_ns = 0;  // of all CPUs
+    std::uint64_t periods = 0;       // in which something ran
+    std::uint64_t throttled_periods = 0;
+};
+
 // A class by which something was refused, or in audit mode would have been.
 struct Refusals {
     std::string_view class_name;
@@ -50,8 +69,12 @@ struct Usage {
 
     std::uint64_t cpu_user_ns = 0;
     std::uint64_t cpu_system_ns = 0;
-    std::uint64_t cpu_ns = 0;  // user and system
+    std::uint64_t cpu_ns = 0;       // user and system
+    std::uint64_t cpu_nice_ns = 0;  // part of user; 0 before 6.13
     std::uint64_t run_queue_delay_ns = 0;
+    Waits waits{};
+    Preempted preempted;
+    Throttling throttling;
 
     std::uint64_t memory_bytes = 0;
     std::uint64_t memory_peak_bytes = 0;
@@ -63,6 +86,11 @@ struct Usage {
     std::uint64_t kernel_bytes = 0;
     std::uint64_t slab_bytes = 0;
     std::uint64_t sock_bytes = 0;
+    std::uint64_t memory_byte_seconds = 0;  // held, times how long
+    std::uint64_t faults = 0;               // minor and major
+    std::uint64_t major_faults = 0;
+    std::uint64_t scanned_bytes = 0;    // looked at to be reclaimed
+    std::uint64_t reclaimed_bytes = 0;  // and let go of
     std::uint64_t oom_kills = 0;
 
     std::uint64_t tasks = 0;  // threads included
@@ -72,6 +100,8 @@ struct Usage {
 
     Traffic received;
     Traffic sent;
+    std::uint64_t connects_ipv4 = 0;  // streams, as far as the fence let them through
+    std::uint64_t connects_ipv6 = 0;
     Transfer read;
     Transfer written;
 

@@ -38,7 +38,35 @@ json memory_json(const Usage& usage) {
             {"swap_bytes", usage.swap_bytes},      {"anon_bytes", usage.anon_bytes},
             {"file_bytes", usage.file_bytes},      {"shmem_bytes", usage.shmem_bytes},
             {"kernel_bytes", usage.kernel_bytes},  {"slab_bytes", usage.slab_bytes},
-            {"sock_bytes", usage.sock_bytes},      {"oom_kills", usage.oom_kills}};
+            {"sock_bytes", usage.sock_bytes},      {"byte_seconds", usage.memory_byte_seconds},
+            {"faults", usage.faults},              {"major_faults", usage.major_faults},
+            {"scanned_bytes", usage.scanned_bytes}, {"reclaimed_bytes", usage.reclaimed_bytes},
+            {"oom_kills", usage.oom_kills}};
+}
+
+// The last bucket has no bound.
+json waits_json(const Waits& waits) {
+    json all = json::array();
+    for (unsigned i = 0; i < waits.size(); ++i)
+        all.push_back({{"up_to_ns", i + 1 < waits.size() ? json(BH_WAIT_BOUND_NS(i)) : json()},
+                       {"count", waits[i]}});
+    return all;
+}
+
+json cpu_json(const Usage& usage) {
+    return {{"user_ns", usage.cpu_user_ns},
+            {"system_ns", usage.cpu_system_ns},
+            {"total_ns", usage.cpu_ns},
+            {"nice_ns", usage.cpu_nice_ns},
+            {"run_queue_delay_ns", usage.run_queue_delay_ns},
+            {"waits", waits_json(usage.waits)},
+            {"preempted",
+             {{"by_itself", usage.preempted.by_itself},
+              {"by_other_environments", usage.preempted.by_other_environments},
+              {"by_host", usage.preempted.by_host}}},
+            {"throttled_ns", usage.throttling.throttled_ns},
+            {"periods", usage.throttling.periods},
+            {"throttled_periods", usage.throttling.throttled_periods}};
 }
 
 std::string seconds(std::uint64_t ns) {
@@ -52,6 +80,10 @@ std::string bytes(std::uint64_t count) {
     for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit)
         value /= 1024;
     return unit == 0 ? fmt::format("{} B", count) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+}
+
+std::string byte_seconds(std::uint64_t count) {
+    return bytes(count) + "·s";
 }
 
 std::string pressure_text(const char* resource, const Pressure& pressure) {
@@ -78,11 +110,7 @@ json to_json(const Usage& usage) {
         {"environment", usage.environment},
         {"started", rfc3339(usage.started_unix_ns)},
         {"best_effort", usage.best_effort},
-        {"cpu",
-         {{"user_ns", usage.cpu_user_ns},
-          {"system_ns", usage.cpu_system_ns},
-          {"total_ns", usage.cpu_ns},
-          {"run_queue_delay_ns", usage.run_queue_delay_ns}}},
+        {"cpu", cpu_json(usage)},
         {"memory", memory_json(usage)},
         {"tasks",
          {{"current", usage.tasks},
@@ -93,7 +121,9 @@ json to_json(const Usage& usage) {
          {{"received_bytes", usage.received.bytes},
           {"received_packets", usage.received.packets},
           {"sent_bytes", usage.sent.bytes},
-          {"sent_packets", usage.sent.packets}}},
+          {"sent_packets", usage.sent.packets},
+          {"connects_ipv4", usage.connects_ipv4},
+          {"connects_ipv6", usage.connects_ipv6}}},
         {"io",
          {{"read_bytes", usage.read.bytes},
           {"read_operations", usage.read.operations},
@@ -110,20 +140,26 @@ json to_json(const Usage& usage) {
 std::string to_text(const Usage& usage) {
     return fmt::format(
         "{}{}\n"
-        "  cpu        {} user, {} system, {} waiting for a CPU\n"
-        "  memory     {} now, {} at most, {} swapped\n"
+        "  cpu        {} user, {} system, {} waiting for a CPU, {} throttled\n"
+        "             preempted {} times by itself, {} by other environments, {} by the host\n"
+        "  memory     {} now, {} at most, {} swapped, {} over time\n"
         "             {} anonymous, {} files, {} shared, {} kernel\n"
+        "             {} faults, {} of them major; {} reclaimed\n"
         "  tasks      {} now, {} at most, {} forks, {} execs, {} killed for memory\n"
-        "  network    received {} in {} packets, sent {} in {} packets\n"
+        "  network    received {} in {} packets, sent {} in {} packets, {} connections opened\n"
         "  disk       read {} in {} operations, wrote {} in {} operations\n"
         "  pressure   {}\n             {}\n             {}\n"
         "  refusals   {}\n",
         usage.environment, usage.best_effort ? " (best effort)" : "", seconds(usage.cpu_user_ns),
-        seconds(usage.cpu_system_ns), seconds(usage.run_queue_delay_ns), bytes(usage.memory_bytes),
-        bytes(usage.memory_peak_bytes), bytes(usage.swap_bytes), bytes(usage.anon_bytes),
-        bytes(usage.file_bytes), bytes(usage.shmem_bytes), bytes(usage.kernel_bytes), usage.tasks,
-        usage.tasks_peak, usage.forks, usage.execs, usage.oom_kills, bytes(usage.received.bytes),
-        usage.received.packets, bytes(usage.sent.bytes), usage.sent.packets,
+        seconds(usage.cpu_system_ns), seconds(usage.run_queue_delay_ns),
+        seconds(usage.throttling.throttled_ns), usage.preempted.by_itself,
+        usage.preempted.by_other_environments, usage.preempted.by_host, bytes(usage.memory_bytes),
+        bytes(usage.memory_peak_bytes), bytes(usage.swap_bytes),
+        byte_seconds(usage.memory_byte_seconds), bytes(usage.anon_bytes), bytes(usage.file_bytes),
+        bytes(usage.shmem_bytes), bytes(usage.kernel_bytes), usage.faults, usage.major_faults,
+        bytes(usage.reclaimed_bytes), usage.tasks, usage.tasks_peak, usage.forks, usage.execs,
+        usage.oom_kills, bytes(usage.received.bytes), usage.received.packets,
+        bytes(usage.sent.bytes), usage.sent.packets, usage.connects_ipv4 + usage.connects_ipv6,
         bytes(usage.read.bytes), usage.read.operations, bytes(usage.written.bytes),
         usage.written.operations, pressure_text("cpu   ", usage.cpu_pressure),
         pressure_text("memory", usage.memory_pressure), pressure_text("io    ", usage.io_pressure),

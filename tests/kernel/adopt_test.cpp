@@ -201,7 +201,7 @@ TEST(Adopt, CountsAndExplainsLikeAnyOther) {
     const auto label = environments->find("service");
     ASSERT_TRUE(label.has_value());
     EXPECT_GT(environments->state(*label)->refused[BH_CLASS_SYSLOG], 0U);
-    EXPECT_GT(environments->state(*label)->forks, 0U);
+    EXPECT_GT(environments->state(*label)->counts.forks, 0U);
     service.board().stop = 1;
     release_service();
 }

@@ -48,7 +48,7 @@ FENCE_TEST(LabelsChildrenGrandchildrenAndThreads, "bh_task_alloc") {
                              return error;
                          }),
               EPERM);
-    EXPECT_EQ(mine.state().forks, 4U);
+    EXPECT_EQ(mine.state().counts.forks, 4U);
 }
 
 FENCE_TEST(KeepsTheLabelThroughNamespacesAndCgroups, "bh_task_alloc") {

@@ -175,15 +175,15 @@ void expect_counted_like_interfaces(NetworkEnvironment& environment) {
         state = read_meters(environment.bare()).state;
         after = environment.interfaces();
     }
-    expect_equal(state.received, after.received, "received");
-    expect_equal(state.sent, after.sent, "sent");
+    expect_equal(state.counts.traffic[BH_RECEIVED], after.received, "received");
+    expect_equal(state.counts.traffic[BH_SENT], after.sent, "sent");
 }
 
 TEST(Meter, NetworkIsThatOfTheLoopbackInterface) {
     NetworkEnvironment mine("mine");
     mine.run(talk_tcp);
     mine.run(talk_udp);
-    EXPECT_GT(mine.bare().state().sent.bytes, 2'100'000U);
+    EXPECT_GT(mine.bare().state().counts.traffic[BH_SENT].bytes, 2'100'000U);
     expect_counted_like_interfaces(mine);
 }
 
@@ -207,8 +207,8 @@ TEST(Meter, NetworkIsThatOfEveryInterface) {
     mine.run(send_to_nobody);
     ::usleep(300'000);
     for (NetworkEnvironment* one : {&mine, &other}) {
-        EXPECT_GE(one->bare().state().sent.packets, 4U);
-        EXPECT_GE(one->bare().state().received.packets, 4U) << "ARP and three datagrams or answers";
+        EXPECT_GE(one->bare().state().counts.traffic[BH_SENT].packets, 4U);
+        EXPECT_GE(one->bare().state().counts.traffic[BH_RECEIVED].packets, 4U) << "ARP and three datagrams or answers";
         expect_counted_like_interfaces(*one);
     }
 }
@@ -223,12 +223,47 @@ TEST(Meter, NetworkOfTheHostIsCountedBySocket) {
     EXPECT_EQ(Actor::run(&mine, talk_udp), 0);
     const auto state = read_meters(mine).state;
     constexpr std::uint64_t kDatagram = 1000 + 8 + 20;
-    EXPECT_EQ(state.sent.packets, 100U);
-    EXPECT_EQ(state.sent.bytes, 100U * kDatagram);
-    EXPECT_EQ(state.received.packets, 100U);
-    EXPECT_EQ(state.received.bytes, 100U * kDatagram);
+    EXPECT_EQ(state.counts.traffic[BH_SENT].packets, 100U);
+    EXPECT_EQ(state.counts.traffic[BH_SENT].bytes, 100U * kDatagram);
+    EXPECT_EQ(state.counts.traffic[BH_RECEIVED].packets, 100U);
+    EXPECT_EQ(state.counts.traffic[BH_RECEIVED].bytes, 100U * kDatagram);
     EXPECT_EQ(Actor::run(nullptr, talk_udp), 0);
-    EXPECT_EQ(mine.state().sent.packets, 100U) << "the host's own traffic is not counted";
+    EXPECT_EQ(mine.state().counts.traffic[BH_SENT].packets, 100U) << "the host's own traffic is not counted";
+}
+
+// Streams only, and once each: a socket that asks again opens nothing new.
+TEST(Meter, ConnectionsAreCountedOnceByFamily) {
+    BareEnvironment mine("mine");
+    const UniqueFd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t bytes = sizeof address;
+    auto* const any = reinterpret_cast<sockaddr*>(&address);
+    ASSERT_EQ(::bind(listener.get(), any, sizeof address), 0);
+    ASSERT_EQ(::listen(listener.get(), 4), 0);
+    ASSERT_EQ(::getsockname(listener.get(), any, &bytes), 0);
+    EXPECT_EQ(Actor::run(&mine,
+                         [&] {
+                             const int stream = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                             if (::connect(stream, any, sizeof address) != 0)
+                                 return errno;
+                             if (::connect(stream, any, sizeof address) == 0 || errno != EISCONN)
+                                 return EBADE;
+                             const int datagram = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+                             if (::connect(datagram, any, sizeof address) != 0)
+                                 return errno;
+                             sockaddr_in6 six{};
+                             six.sin6_family = AF_INET6;
+                             six.sin6_addr = in6addr_loopback;
+                             six.sin6_port = htons(9);
+                             const int other = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                             ::connect(other, reinterpret_cast<sockaddr*>(&six), sizeof six);
+                             return errno == ECONNREFUSED ? 0 : errno;
+                         }),
+              0);
+    EXPECT_EQ(mine.state().counts.connects[BH_FAMILY_IPV4], 1U);
+    EXPECT_EQ(mine.state().counts.connects[BH_FAMILY_IPV6], 1U);
 }
 
 }  // namespace

@@ -26,7 +26,7 @@ loader::MeterReading reading() {
     reading.state.refused[BH_CLASS_BPF] = 3;
     reading.state.refused[BH_CLASS_SIGNAL] = 2;
     reading.state.audited[BH_CLASS_MOUNTS] = 7;
-    reading.state.received = {100, 1};
+    reading.state.counts.traffic[BH_RECEIVED] = {100, 1};
     return reading;
 }
 
@@ -76,6 +76,44 @@ TEST(Usage, MetricsAreTheSameNumbersInBaseUnits) {
     EXPECT_EQ(sample(families, "bulkhead_environment_refusals_total",
                      {{"environment", "web"}, {"class", "perf"}}),
               -1);
+}
+
+TEST(Usage, WaitsFallIntoTheBucketOfTheirBound) {
+    EXPECT_EQ(bh_wait_bucket(1), 0U);
+    for (unsigned i = 0; i + 1 < BH_WAIT_BUCKETS; ++i) {
+        EXPECT_EQ(bh_wait_bucket(BH_WAIT_BOUND_NS(i)), i);
+        EXPECT_EQ(bh_wait_bucket(BH_WAIT_BOUND_NS(i) + 1), i + 1);
+    }
+    EXPECT_EQ(bh_wait_bucket(~0ULL), BH_WAIT_BUCKETS - 1U);
+}
+
+TEST(Usage, WaitsAreACumulativeHistogramInSeconds) {
+    auto read = reading();
+    read.state.counts.waits[0] = 5;
+    read.state.counts.waits[BH_WAIT_BUCKETS - 1] = 2;
+    read.state.counts.run_delay_ns = 3'000'000'000;
+    for (const auto& family : environment_families({usage_of(read)})) {
+        if (family.name != "bulkhead_environment_run_queue_wait_seconds")
+            continue;
+        const auto& histogram = family.metric.at(0).histogram;
+        EXPECT_EQ(histogram.sample_count, 7U);
+        EXPECT_EQ(histogram.sample_sum, 3);
+        ASSERT_EQ(histogram.bucket.size(), std::size_t{BH_WAIT_BUCKETS});
+        EXPECT_EQ(histogram.bucket.front().cumulative_count, 5U);
+        EXPECT_EQ(histogram.bucket.front().upper_bound, 1.024e-6);
+        EXPECT_EQ(histogram.bucket.back().cumulative_count, 7U);
+        return;
+    }
+    FAIL() << "there is no histogram";
+}
+
+// Beyond what byte-milliseconds in 64 bits could hold: 4 TiB for 200 days.
+TEST(Usage, MemoryOverTimeIsInByteSeconds) {
+    auto read = reading();
+    read.state.counts.memory_page_ms = 1500;
+    EXPECT_EQ(usage_of(read).memory_byte_seconds, 4096U + 2048U);
+    read.state.counts.memory_page_ms = 1'000'000'000'000'000'000;
+    EXPECT_EQ(usage_of(read).memory_byte_seconds, 4'096'000'000'000'000'000U);
 }
 
 TEST(Usage, NoEnvironmentGivesNoFamilies) {
