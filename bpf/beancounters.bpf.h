@@ -112,7 +112,8 @@ static __noinline int bh_note(struct bh_subject *subject, struct bh_beancounter 
 		if (subject->state && request->flags & BH_REFUSAL_INTERNAL)
 			__sync_fetch_and_add(&subject->state->internal, 1);
 	}
-	bh_record(subject, request);
+	bh_sign(subject, request);
+	bh_record(request);
 	return 0;
 }
 

@@ -99,21 +99,22 @@ static __always_inline bool bh_was_mapped(struct bh_subject *subject, struct fil
 	return mapped_ns && subject->env && *mapped_ns >= subject->env->started_ns;
 }
 
-/* False: no row, which is no reason to run what may be new, or another policy again and again. */
-static __always_inline bool bh_drift_begins(struct bh_subject *subject, __u64 *drift_ns)
+/* 0: no row, which is no reason to run what may be new, or another policy again and again. */
+__weak __noinline int bh_read_drift(struct bh_request *request)
 {
 	int i;
 
+	if (!request)
+		return 0;
 	for (i = 0; i < BH_MAX_TRIES; i++) {
-		struct bh_policy *policy = bh_policy_of(subject);
+		struct bh_policy *policy = bh_policy_by(request->label, request->control);
 
 		if (policy)
-			*drift_ns = policy->drift_ns;
-		if (bh_is_current(subject))
-			return policy;
-		bh_subject_resolve(subject);
+			request->values[0] = policy->drift_ns;
+		if (bh_request_is_current(request))
+			return policy != NULL;
 	}
-	return false;
+	return 0;
 }
 
 static __always_inline bool bh_has_drifted(struct bh_subject *subject, struct file *file,
@@ -121,14 +122,14 @@ static __always_inline bool bh_has_drifted(struct bh_subject *subject, struct fi
 {
 	struct inode *content = bh_content_inode(BPF_CORE_READ(file, f_inode));
 	struct bh_change_time change = {};
-	__u64 drift_ns = 0;
 
-	if (!bh_drift_begins(subject, &drift_ns)) {
+	bh_sign(subject, request);
+	if (!bh_read_drift(request)) {
 		request->flags |= BH_REFUSAL_INTERNAL;
 		return true;
 	}
 	bh_read_change_time(&change, content);
-	return bh_changed_since(&change, drift_ns) || bh_was_mapped(subject, file, content) ||
+	return bh_changed_since(&change, request->values[0]) || bh_was_mapped(subject, file, content) ||
 	       bh_hides_writes(file);
 }
 
@@ -152,7 +153,7 @@ static __noinline int bh_check_code(struct bh_subject *subject, struct file *fil
 }
 
 /* What can be written without a trace from now on. */
-static __always_inline int bh_note_mapping(struct bh_subject *subject, struct file *file)
+static __noinline int bh_note_mapping(struct bh_subject *subject, struct file *file)
 {
 	struct bh_request request = {
 		.class_id = BH_CLASS_DRIFT,

@@ -119,7 +119,8 @@ static __noinline int bh_count_packet(struct bh_subject *subject, struct bh_endp
 	if (!subject->state)
 		return 0;
 	__sync_fetch_and_add(&subject->state->refused[BH_CLASS_EGRESS], 1);
-	row = bh_take_row(subject, &request, &sequence);
+	bh_sign(subject, &request);
+	row = bh_take_row(&request, &sequence);
 	if (row)
 		bh_finish_row(row, sequence);
 	return 0;

@@ -15,7 +15,13 @@
  */
 #define BH_REQUEST_SETTLED (1 << 7)
 
-/* What is asked and of what. `values` by bh_object_kind. */
+/*
+ * What is asked and of what. `values` by bh_object_kind.
+ *
+ * Functions that take it alone are global, so that the verifier looks at them once in a program and
+ * not again on each way there. They take all that is in it for numbers, and all of its memory has
+ * to be written: no padding.
+ */
 struct bh_request {
 	__u16 hook;
 	__u8 class_id;
@@ -24,6 +30,9 @@ struct bh_request {
 	__u32 object_kind;
 	__u32 name_bytes; /* of `name` when it is not terminated; 0: it is */
 	__u32 rule; /* number of the rule that decided; 0: looked up by class */
+	__u32 pad;
+	struct bh_label label; /* by bh_sign(), like control; serial 0: the record is gone */
+	__u64 control;
 	__u64 values[4];
 	struct dentry *path; /* walked into the text, leaf first; or NULL */
 	const char *name; /* kernel string copied into the text; or NULL */
@@ -69,15 +78,23 @@ static __always_inline void bh_count_orphan(void)
 		__sync_fetch_and_add(&meta->orphaned, 1);
 }
 
+/* Whose request it is, and by which word it is decided. */
+static __always_inline void bh_sign(const struct bh_subject *subject, struct bh_request *request)
+{
+	if (subject->env)
+		request->label = subject->label;
+	request->control = subject->control;
+}
+
 /*
  * A row of the ring, filled with all but who it was; NULL: none could be had, which is counted.
  * bh_finish_row() makes it visible.
  */
-static __always_inline struct bh_refusal *bh_take_row(struct bh_subject *subject,
-						      struct bh_request *request, __u64 *sequence)
+static __always_inline struct bh_refusal *bh_take_row(struct bh_request *request, __u64 *sequence)
 {
-	struct bh_refusal_key key = { .label = subject->label };
-	struct bh_state *state = subject->state;
+	struct bh_refusal_key key = { .label = request->label };
+	__u32 slot = request->label.slot;
+	struct bh_state *state = bpf_map_lookup_elem(&bh_states, &slot);
 	struct bh_refusal *row;
 
 	if (!state)
@@ -91,9 +108,9 @@ static __always_inline struct bh_refusal *bh_take_row(struct bh_subject *subject
 		return NULL;
 	}
 	row->time_ns = bpf_ktime_get_boot_ns();
-	row->label = subject->label;
+	row->label = request->label;
 	row->error = request->error;
-	row->generation = BH_CONTROL_GENERATION(subject->control);
+	row->generation = BH_CONTROL_GENERATION(request->control);
 	row->hook = request->hook;
 	row->class_id = request->class_id;
 	row->flags = request->flags;
@@ -112,19 +129,19 @@ static __always_inline void bh_finish_row(struct bh_refusal *row, __u64 sequence
 	*(volatile __u64 *)&row->sequence = sequence + 1;
 }
 
-static __noinline int bh_record(struct bh_subject *subject, struct bh_request *request)
+__weak __noinline int bh_record(struct bh_request *request)
 {
 	__u64 ids = bpf_get_current_pid_tgid();
 	struct bh_refusal *row;
 	__u64 sequence;
 
-	if (!subject || !request)
+	if (!request)
 		return 0;
-	if (!subject->env) {
+	if (!request->label.serial) {
 		bh_count_orphan();
 		return 0;
 	}
-	row = bh_take_row(subject, request, &sequence);
+	row = bh_take_row(request, &sequence);
 	if (!row)
 		return 0;
 	row->pid = ids >> 32;
@@ -136,11 +153,11 @@ static __noinline int bh_record(struct bh_subject *subject, struct bh_request *r
 }
 
 /* What the rules say beside trees and addresses; NULL: the policy is of classes only. */
-static __always_inline struct bh_policy *bh_policy_of(const struct bh_subject *subject)
+static __always_inline struct bh_policy *bh_policy_by(struct bh_label label, __u64 control)
 {
 	struct bh_policy_key key = {
-		.label = subject->label,
-		.generation = BH_CONTROL_GENERATION(subject->control),
+		.label = label,
+		.generation = BH_CONTROL_GENERATION(control),
 	};
 
 	return bpf_map_lookup_elem(&bh_policies, &key);
@@ -151,39 +168,75 @@ static __always_inline struct bh_policy *bh_policy_of(const struct bh_subject *s
  * section's; and the rule that set the class where no other decided. A task whose record is gone
  * is never let through.
  */
-static __always_inline __u8 bh_settle(const struct bh_subject *subject, __u32 class_id, __u32 *rule)
+static __always_inline __u8 bh_settle_by(struct bh_label label, __u64 control, __u32 class_id,
+					 __u32 *rule)
 {
-	struct bh_policy *policy = bh_policy_of(subject);
+	struct bh_policy *policy = bh_policy_by(label, control);
 
-	if (policy && !*rule && class_id < BH_MAX_CLASSES)
-		*rule = policy->rule_of_class[class_id];
-	if (BH_CONTROL_MODE(subject->control) != BH_MODE_ENFORCE ||
+	if (policy && !*rule && class_id < BH_MAX_CLASSES) {
+		/* Verifiers before 6.3 lose the bound with the register: a mask within the row too. */
+		barrier_var(class_id);
+		*rule = policy->rule_of_class[class_id & 63];
+	}
+	if (BH_CONTROL_MODE(control) != BH_MODE_ENFORCE ||
 	    (policy && policy->audited >> (class_id & 63) & 1))
 		return BH_REQUEST_SETTLED | BH_REFUSAL_AUDITED;
 	return BH_REQUEST_SETTLED;
 }
 
+static __always_inline struct bh_policy *bh_policy_of(const struct bh_subject *subject)
+{
+	return bh_policy_by(subject->label, subject->control);
+}
+
+static __always_inline __u8 bh_settle(const struct bh_subject *subject, __u32 class_id, __u32 *rule)
+{
+	return bh_settle_by(subject->label, subject->control, class_id, rule);
+}
+
+/* False: another word is published by now, and the request has it. As bh_is_current(). */
+static __always_inline bool bh_request_is_current(struct bh_request *request)
+{
+	__u32 slot = request->label.slot;
+	struct bh_environment *env;
+	__u64 control;
+
+	if (!request->label.serial)
+		return true;
+	env = bpf_map_lookup_elem(&bh_envs, &slot);
+	barrier();
+	control = env ? *(volatile __u64 *)&env->control : 0;
+	if (!env || *(volatile __u32 *)&env->serial != request->label.serial) {
+		request->label.serial = 0;
+		request->control = BH_CONTROL_REFUSE_ALL;
+		return false;
+	}
+	if (control == request->control)
+		return true;
+	request->control = control;
+	return false;
+}
+
 /* For classes that no other row decides about. False: allowed by what was published meanwhile. */
-static __noinline int bh_settle_class(struct bh_subject *subject, struct bh_request *request)
+__weak __noinline int bh_settle_class(struct bh_request *request)
 {
 	__u32 class_id, rule;
 	__u8 flags = 0;
 	int i;
 
-	if (!subject || !request)
+	if (!request)
 		return 1;
 	class_id = request->class_id;
 	for (i = 0; i < BH_MAX_TRIES; i++) {
 		rule = request->rule;
-		if (!BH_CONTROL_REFUSES(subject->control, class_id))
+		if (!BH_CONTROL_REFUSES(request->control, class_id & 63))
 			return 0;
-		flags = bh_settle(subject, class_id, &rule);
-		if (bh_is_current(subject)) {
+		flags = bh_settle_by(request->label, request->control, class_id, &rule);
+		if (bh_request_is_current(request)) {
 			request->rule = rule;
 			request->flags |= flags;
 			return 1;
 		}
-		bh_subject_resolve(subject);
 	}
 	request->flags |= BH_REFUSAL_INTERNAL;
 	return 1;
@@ -199,8 +252,10 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 	__u32 class_id = request->class_id;
 	bool audit;
 
-	if (!BH_CONTROL_REFUSES(subject->control, class_id) ||
-	    (!(request->flags & BH_REQUEST_SETTLED) && !bh_settle_class(subject, request)))
+	if (!BH_CONTROL_REFUSES(subject->control, class_id))
+		return 0;
+	bh_sign(subject, request);
+	if (!(request->flags & BH_REQUEST_SETTLED) && !bh_settle_class(request))
 		return 0;
 	audit = request->flags & BH_REFUSAL_AUDITED;
 	request->flags &= ~BH_REQUEST_SETTLED;
@@ -212,7 +267,7 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 		if (request->flags & BH_REFUSAL_INTERNAL)
 			__sync_fetch_and_add(&subject->state->internal, 1);
 	}
-	bh_record(subject, request);
+	bh_record(request);
 	return audit ? 0 : error;
 }
 

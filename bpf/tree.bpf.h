@@ -16,6 +16,7 @@
 
 #define EXDEV 18
 #define BH_MAX_WALK 256 /* directories above a file; deeper is refused */
+#define BH_DENTRY_BYTES 128 /* of struct dentry: more than lie before the end of its name */
 #define BH_MAX_ATTEMPTS 2 /* while policies are published */
 
 struct bh_name {
@@ -34,6 +35,7 @@ struct bh_walk {
 	__u32 words[BH_NAME_WORDS];
 	struct bh_policy_key policy;
 	struct bh_node node; /* that the walk is at */
+	__u8 head[BH_DENTRY_BYTES]; /* of the dentry that the walk is at */
 	__u64 dentry; /* whose path is walked */
 	__u32 count; /* of names ever put into the ring */
 	__u32 pad;
@@ -153,11 +155,9 @@ static __noinline int bh_find_root(struct bh_walk *walk, __u32 dev)
 	return 0;
 }
 
-#define BH_DENTRY_BYTES 128 /* of struct dentry: more than lie before the end of its name */
-
-/* A field of a dentry whose first bytes are in `head`. */
-#define bh_dentry_field(head, type, field)                                                         \
-	(*(type *)((head) + bpf_core_field_offset(struct dentry, field)))
+/* A field of the dentry that the walk is at. */
+#define bh_field_here(walk, type, field)                                                           \
+	(*(type *)((walk)->head + bpf_core_field_offset(struct dentry, field)))
 
 struct bh_climb {
 	struct bh_walk *walk;
@@ -169,22 +169,21 @@ static long bh_step_up(__u32 depth, struct bh_climb *climb)
 {
 	struct dentry *dentry = (struct dentry *)climb->dentry;
 	struct bh_walk *walk = climb->walk;
-	__u8 head[BH_DENTRY_BYTES] __attribute__((aligned(8)));
 	struct bh_name *name;
 	__u64 parent;
 
-	if (bpf_probe_read_kernel(head, sizeof(head), dentry))
+	if (bpf_probe_read_kernel(walk->head, sizeof(walk->head), dentry))
 		return 1;
-	parent = bh_dentry_field(head, __u64, d_parent);
+	parent = bh_field_here(walk, __u64, d_parent);
 	if (parent == climb->dentry) {
 		climb->error = dentry == BPF_CORE_READ(dentry, d_sb, s_root) ? 0 : -1;
 		return 1;
 	}
 	name = &walk->names[depth & (BH_MAX_NODE_DEPTH - 1)];
-	name->sequence = bh_dentry_field(head, __u32, d_seq.seqcount.sequence);
+	name->sequence = bh_field_here(walk, __u32, d_seq.seqcount.sequence);
 	name->dentry = climb->dentry;
-	name->text = bh_dentry_field(head, __u64, d_name.name);
-	name->bytes = bh_dentry_field(head, __u32, d_name.len);
+	name->text = bh_field_here(walk, __u64, d_name.name);
+	name->bytes = bh_field_here(walk, __u32, d_name.len);
 	walk->count = depth + 1;
 	climb->dentry = parent;
 	return 0;
