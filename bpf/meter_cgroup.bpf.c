@@ -37,12 +37,22 @@ extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx
 extern unsigned long bpf_mem_cgroup_vm_events(struct mem_cgroup *memcg,
 					      enum vm_event_item item) __ksym __weak;
 
-/* Of later kernels. */
+/* What later kernels have, and where: events became states by 7.2. */
 enum vm_event_item___later {
-	PGSTEAL_KHUGEPAGED___later,
-	PGSTEAL_PROACTIVE___later,
-	PGSCAN_KHUGEPAGED___later,
-	PGSCAN_PROACTIVE___later,
+	PGSTEAL_KHUGEPAGED___event,
+	PGSTEAL_PROACTIVE___event,
+	PGSCAN_KHUGEPAGED___event,
+	PGSCAN_PROACTIVE___event,
+};
+enum node_stat_item___later {
+	PGSTEAL_KSWAPD___state,
+	PGSTEAL_DIRECT___state,
+	PGSTEAL_KHUGEPAGED___state,
+	PGSTEAL_PROACTIVE___state,
+	PGSCAN_KSWAPD___state,
+	PGSCAN_DIRECT___state,
+	PGSCAN_KHUGEPAGED___state,
+	PGSCAN_PROACTIVE___state,
 };
 
 /* From 6.13 on. */
@@ -126,27 +136,28 @@ static __always_inline __u64 bh_event(unsigned long *events, __u32 item)
 	return count;
 }
 
-#define bh_known_event(count, from, item)                                                          \
-	count(from, bpf_core_enum_value(enum vm_event_item, item))
-#define bh_later_event(count, from, item)                                                          \
-	(bpf_core_enum_value_exists(enum vm_event_item___later, item##___later) ?                  \
-		 count(from, bpf_core_enum_value(enum vm_event_item___later, item##___later)) :    \
-		 0)
+/* `count`: what reads one event, or state, of `from`. */
+#define bh_item_of(count, from, kind, item) count(from, bpf_core_enum_value(enum kind, item))
+#define bh_item_if_any(count, from, kind, item)                                                    \
+	(bpf_core_enum_value_exists(enum kind, item) ? bh_item_of(count, from, kind, item) : 0)
 
-/* `count`: what reads one event of `from`. */
-#define bh_read_events(row, count, from)                                                           \
+#define bh_read_faults(row, count, from)                                                           \
 	do {                                                                                       \
-		(row)->faults = bh_known_event(count, from, PGFAULT);                              \
-		(row)->major_faults = bh_known_event(count, from, PGMAJFAULT);                     \
-		(row)->scanned_pages = bh_known_event(count, from, PGSCAN_KSWAPD) +                \
-				       bh_known_event(count, from, PGSCAN_DIRECT) +                \
-				       bh_later_event(count, from, PGSCAN_KHUGEPAGED) +            \
-				       bh_later_event(count, from, PGSCAN_PROACTIVE);              \
-		(row)->reclaimed_pages = bh_known_event(count, from, PGSTEAL_KSWAPD) +             \
-					 bh_known_event(count, from, PGSTEAL_DIRECT) +             \
-					 bh_later_event(count, from, PGSTEAL_KHUGEPAGED) +         \
-					 bh_later_event(count, from, PGSTEAL_PROACTIVE);           \
+		(row)->faults = bh_item_of(count, from, vm_event_item, PGFAULT);                   \
+		(row)->major_faults = bh_item_of(count, from, vm_event_item, PGMAJFAULT);          \
 	} while (0)
+
+/* PGSCAN or PGSTEAL */
+#define bh_reclaim_events(count, from, act)                                                        \
+	(bh_item_if_any(count, from, vm_event_item, act##_KSWAPD) +                                \
+	 bh_item_if_any(count, from, vm_event_item, act##_DIRECT) +                                \
+	 bh_item_if_any(count, from, vm_event_item___later, act##_KHUGEPAGED___event) +            \
+	 bh_item_if_any(count, from, vm_event_item___later, act##_PROACTIVE___event))
+#define bh_reclaim_states(count, from, act)                                                        \
+	(bh_item_if_any(count, from, node_stat_item___later, act##_KSWAPD___state) +               \
+	 bh_item_if_any(count, from, node_stat_item___later, act##_DIRECT___state) +               \
+	 bh_item_if_any(count, from, node_stat_item___later, act##_KHUGEPAGED___state) +           \
+	 bh_item_if_any(count, from, node_stat_item___later, act##_PROACTIVE___state))
 
 static __always_inline void bh_read_events_direct(struct bh_usage *row,
 						  struct memcg_vmstats *vmstats)
@@ -154,7 +165,9 @@ static __always_inline void bh_read_events_direct(struct bh_usage *row,
 	unsigned long *events =
 		(void *)vmstats + bpf_core_field_offset(struct memcg_vmstats, events);
 
-	bh_read_events(row, bh_event, events);
+	bh_read_faults(row, bh_event, events);
+	row->scanned_pages = bh_reclaim_events(bh_event, events, PGSCAN);
+	row->reclaimed_pages = bh_reclaim_events(bh_event, events, PGSTEAL);
 }
 
 static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct mem_cgroup *memcg)
@@ -197,7 +210,11 @@ static __always_inline void bh_read_kinds(struct bh_usage *row, struct cgroup *c
 			  bh_state_bytes(memcg, node_stat_item, NR_SLAB_UNRECLAIMABLE_B);
 	row->kernel_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_KMEM);
 	row->sock_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_SOCK);
-	bh_read_events(row, bpf_mem_cgroup_vm_events, memcg);
+	bh_read_faults(row, bpf_mem_cgroup_vm_events, memcg);
+	row->scanned_pages = bh_reclaim_events(bpf_mem_cgroup_vm_events, memcg, PGSCAN) +
+			     bh_reclaim_states(bpf_mem_cgroup_page_state, memcg, PGSCAN);
+	row->reclaimed_pages = bh_reclaim_events(bpf_mem_cgroup_vm_events, memcg, PGSTEAL) +
+			       bh_reclaim_states(bpf_mem_cgroup_page_state, memcg, PGSTEAL);
 	bpf_put_mem_cgroup(memcg);
 }
 
