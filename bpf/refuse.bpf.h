@@ -7,27 +7,7 @@
 #ifndef BULKHEAD_REFUSE_BPF_H
 #define BULKHEAD_REFUSE_BPF_H
 
-#include "bpf/identity.bpf.h"
-
-/*
- * A flag of a request beside bh_refusal_flags: rule and audit are those of the rows that decided.
- * Without it bh_decide() reads them.
- */
-#define BH_REQUEST_SETTLED (1 << 7)
-
-/* What is asked and of what. `values` by bh_object_kind. */
-struct bh_request {
-	__u16 hook;
-	__u8 class_id;
-	__u8 flags; /* bh_refusal_flags, BH_REQUEST_SETTLED */
-	__s32 error; /* set by bh_decide() */
-	__u32 object_kind;
-	__u32 name_bytes; /* of `name` when it is not terminated; 0: it is */
-	__u32 rule; /* number of the rule that decided; 0: looked up by class */
-	__u64 values[4];
-	struct dentry *path; /* walked into the text, leaf first; or NULL */
-	const char *name; /* kernel string copied into the text; or NULL */
-};
+#include "bpf/learn.bpf.h"
 
 /*
  * A new row starts as this one and is filled in place: programs run preemptible, so a scratch
@@ -157,7 +137,9 @@ static __always_inline __u8 bh_settle(const struct bh_subject *subject, __u32 cl
 
 	if (policy && !*rule && class_id < BH_MAX_CLASSES)
 		*rule = policy->rule_of_class[class_id];
-	if (BH_CONTROL_MODE(subject->control) != BH_MODE_ENFORCE ||
+	if (policy && policy->learned >> (class_id & 63) & 1)
+		return BH_REQUEST_SETTLED | BH_REFUSAL_AUDITED | BH_REFUSAL_LEARNED;
+	if (BH_CONTROL_MODE(subject->control) == BH_MODE_AUDIT ||
 	    (policy && policy->audited >> (class_id & 63) & 1))
 		return BH_REQUEST_SETTLED | BH_REFUSAL_AUDITED;
 	return BH_REQUEST_SETTLED;
@@ -191,7 +173,7 @@ static __noinline int bh_settle_class(struct bh_subject *subject, struct bh_requ
 
 /*
  * The verdict on `request`: 0 or `error`, a constant negative errno (the verifier wants to see its
- * range). Counts what it refuses, or would refuse in audit mode.
+ * range). Counts what it refuses, or would refuse in audit mode; keeps what is learned.
  */
 static __always_inline int bh_decide(struct bh_subject *subject, struct bh_request *request,
 				     int error)
@@ -212,7 +194,10 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 		if (request->flags & BH_REFUSAL_INTERNAL)
 			__sync_fetch_and_add(&subject->state->internal, 1);
 	}
-	bh_record(subject, request);
+	if (request->flags & BH_REFUSAL_LEARNED)
+		bh_learn(subject, request);
+	else
+		bh_record(subject, request);
 	return audit ? 0 : error;
 }
 
