@@ -141,9 +141,8 @@ Result<int> learn(const Options& options) {
     if (!options.output.empty())
         BULKHEAD_TRY(runtime::write_learned(learned, options.output));
     if (options.json)
-        std::puts(nlohmann::json{{"name", options.words[1]},
-                                 {"policy", learned.text},
-                                 {"lost", learned.lost}}
+        std::puts(nlohmann::json{
+            {"name", options.words[1]}, {"policy", learned.text}, {"lost", learned.lost}}
                       .dump()
                       .c_str());
     else if (options.output.empty())
@@ -158,9 +157,9 @@ struct Verb {
     Result<int> (*act)(const Options& options);
 };
 
-constexpr std::array kVerbs = {Verb{"check", check}, Verb{"show", show}, Verb{"diff", diff},
-                               Verb{"explain", explain}, Verb{"apply", apply},
-                               Verb{"learn", learn}};
+constexpr std::array kVerbs = {Verb{"check", check}, Verb{"show", show},
+                               Verb{"diff", diff},   Verb{"explain", explain},
+                               Verb{"apply", apply}, Verb{"learn", learn}};
 
 Result<int> act(const Options& options) {
     const std::string& name = options.words.front();

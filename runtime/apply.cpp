@@ -82,8 +82,8 @@ Status publish_in_mode(const std::string& name, std::uint64_t control,
     if (!sources.empty() && sources.back().name == kBySet)
         sources.pop_back();
     const auto mode = static_cast<std::uint64_t>(*change.mode) << BH_CONTROL_MODE_SHIFT;
-    sources.push_back({std::string(kBySet),
-                       "mode = \"" + std::string(policy::mode_name(mode)) + "\"\n"});
+    sources.push_back(
+        {std::string(kBySet), "mode = \"" + std::string(policy::mode_name(mode)) + "\"\n"});
     BULKHEAD_TRY_VALUE(policy, policy::compile(std::move(sources)));
     BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
     BULKHEAD_TRY_VALUE(state, directory.load());

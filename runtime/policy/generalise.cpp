@@ -55,8 +55,8 @@ private:
         const std::vector<std::string> all = paths_.all();
         const std::unordered_set<std::string> nodes(all.begin(), all.end());
         for (const SeenMove& move : seen_.moves) {
-            const bool pins = move.is_directory &&
-                              (nodes.contains(move.from) || nodes.contains(move.to));
+            const bool pins =
+                move.is_directory && (nodes.contains(move.from) || nodes.contains(move.to));
             if (pins || paths_.at(move.from).rights != paths_.at(move.to).rights)
                 refused_.push_back("move " + move.from + " to " + move.to);
         }

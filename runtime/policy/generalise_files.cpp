@@ -20,13 +20,13 @@ constexpr std::size_t kMany = 4;           // things read in a directory
 constexpr std::size_t kManyPrograms = 12;  // run from a directory
 
 // Directories that hold what belongs to many: never given whole because much in them was used.
-constexpr std::array<std::string_view, 8> kShared = {
-    "/var/lib", "/var/log", "/var/cache", "/var/spool", "/usr/local", "/usr/lib", "/run/user",
-    "/sys/fs"};
+constexpr std::array<std::string_view, 8> kShared = {"/var/lib",   "/var/log",   "/var/cache",
+                                                     "/var/spool", "/usr/local", "/usr/lib",
+                                                     "/run/user",  "/sys/fs"};
 
 bool is_number(std::string_view text) {
-    return !text.empty() && std::all_of(text.begin(), text.end(),
-                                        [](char one) { return one >= '0' && one <= '9'; });
+    return !text.empty() &&
+           std::all_of(text.begin(), text.end(), [](char one) { return one >= '0' && one <= '9'; });
 }
 
 // libx.so, libx.so.1.2.
@@ -247,8 +247,7 @@ private:
             files_.otherwise = root_.access == Access::kRead ? "read" : "read-write";
             refuse_unused();
         }
-        emit_beneath(root_, root_.access == Access::kAppend ? Access::kWrite : root_.access,
-                     false);
+        emit_beneath(root_, root_.access == Access::kAppend ? Access::kWrite : root_.access, false);
     }
 
     // The root was read, which gives all in it: what was not used is taken out again.
@@ -280,9 +279,9 @@ private:
             list_of(node.access).push_back({node.path(), describe(node)});
         if (node.runs && !runs)
             files_.execute->push_back(
-                {node.path(),
-                 node.programs == 0 ? "" : count_text(node.programs, "program or library",
-                                                      "programs and libraries")});
+                {node.path(), node.programs == 0 ? ""
+                                                 : count_text(node.programs, "program or library",
+                                                              "programs and libraries")});
     }
 
     std::vector<LearnedEntry>& list_of(Access access) {
@@ -297,7 +296,9 @@ private:
 
     static std::string describe(const PathNode& node) {
         std::string text;
-        const auto add = [&](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+        const auto add = [&](const std::string& part) {
+            text += (text.empty() ? "" : ", ") + part;
+        };
         if (node.files != 0)
             add(count_text(node.files, "file", "files"));
         if (node.named != 0)
@@ -324,10 +325,10 @@ std::size_t lines_of(const LearnedFiles& files) {
 }  // namespace
 
 LearnedFiles generalise_files(const Observations& seen) {
-    const bool has_list = !seen.nameless.contains(BH_CLASS_EXECUTION) &&
-                    std::any_of(seen.files.begin(), seen.files.end(), [](const SeenFile& file) {
-                        return (file.rights & BH_RIGHT_EXECUTE) != 0;
-                    });
+    const bool has_list =
+        !seen.nameless.contains(BH_CLASS_EXECUTION) &&
+        std::any_of(seen.files.begin(), seen.files.end(),
+                    [](const SeenFile& file) { return (file.rights & BH_RIGHT_EXECUTE) != 0; });
     Programs programs = has_list ? Programs::kListed : Programs::kUnlisted;
     LearnedFiles files;
     for (std::size_t many = kMany; many > 1; --many) {

@@ -26,7 +26,7 @@ bool has_ports(std::uint8_t protocol) {
 // Others a policy cannot name.
 std::uint8_t named_protocol(std::uint8_t protocol) {
     return has_ports(protocol) || protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 ? protocol
-                                                                                        : 0;
+                                                                                         : 0;
 }
 
 Prefix shortened(Prefix prefix, std::uint32_t bits) {
@@ -54,8 +54,7 @@ using Groups = std::map<std::pair<Prefix, std::uint8_t>, Reached>;
 Groups group(const std::vector<SeenAddress>& addresses, const Grain& grain) {
     Groups groups;
     for (const SeenAddress& seen : addresses) {
-        const std::uint32_t bits =
-            seen.address.is_ipv4() ? kMappedBits + grain.ipv4 : grain.ipv6;
+        const std::uint32_t bits = seen.address.is_ipv4() ? kMappedBits + grain.ipv4 : grain.ipv6;
         Reached& reached = groups[{shortened(seen.address, bits), named_protocol(seen.protocol)}];
         reached.addresses.insert(seen.address);
         if (has_ports(seen.protocol))

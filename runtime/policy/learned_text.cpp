@@ -13,7 +13,8 @@ namespace {
 
 constexpr std::string_view kHead =
     "# Learned: this allows what was seen to be done, and refuses all else that the learned\n"
-    "# sections know of. A path or prefix stands for all beneath it; the comments say what it was generalised\n"
+    "# sections know of. A path or prefix stands for all beneath it; the comments say what it was "
+    "generalised\n"
     "# from. Read it before you trust it: whatever was done while it learned is taken for right.\n";
 
 std::string describe(const SeenClass& seen) {
@@ -64,8 +65,8 @@ private:
         std::string entries;
         for (const auto& [class_id, seen] : seen_.classes) {
             if (section_of_class(class_id) == Section::kTop)
-                entries += with_comment("  " + quoted(loader::class_name(class_id)) + ",",
-                                        describe(seen));
+                entries +=
+                    with_comment("  " + quoted(loader::class_name(class_id)) + ",", describe(seen));
         }
         if (entries.empty())
             return;

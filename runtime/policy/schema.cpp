@@ -10,14 +10,15 @@ constexpr std::string_view kModes = "enforce|audit|learn";
 constexpr std::string_view kVerdicts = "allow|refuse";
 
 constexpr KeyInfo mode_of(Key key, Section section) {
-    return {key,
-            section,
-            "mode",
-            Kind::kChoice,
-            kModes,
-            "the policy's mode",
-            "`audit`: what this section would refuse is allowed, but recorded; `learn`: all that it "
-            "knows of is allowed and learned, and its other keys are not asked"};
+    return {
+        key,
+        section,
+        "mode",
+        Kind::kChoice,
+        kModes,
+        "the policy's mode",
+        "`audit`: what this section would refuse is allowed, but recorded; `learn`: all that it "
+        "knows of is allowed and learned, and its other keys are not asked"};
 }
 
 constexpr KeyInfo class_key(Section section, std::string_view name, std::string_view initially,

@@ -82,8 +82,8 @@ private:
         std::vector<const Statement*> said;
         for (const Statement& statement : policy_.statements) {
             // Keys that are a class each share their number.
-            const bool is_shown = learning_is_shown_ || info.name != "mode" ||
-                                  statement.value != "learn";
+            const bool is_shown =
+                learning_is_shown_ || info.name != "mode" || statement.value != "learn";
             if (statement.key == &info && holds(statement) && is_shown)
                 said.push_back(&statement);
         }
@@ -109,8 +109,8 @@ private:
     }
 
     void line(std::string what, const Place& place) {
-        text_ += with_comment(std::move(what), policy_.sources[place.source].name + ":" +
-                                                   std::to_string(place.line));
+        text_ += with_comment(
+            std::move(what), policy_.sources[place.source].name + ":" + std::to_string(place.line));
     }
 
     const Policy& policy_;

@@ -17,7 +17,7 @@ namespace fs = std::filesystem;
 // Works as a small service would; with `act NAME` does one thing that it never did before, and
 // prints how that ended.
 constexpr const char* kApp = R"PY(
-import errno, mmap, os, pickle, resource, socket, subprocess, sys, tempfile, threading, time
+import errno, os, pickle, socket, subprocess, sys, tempfile, threading, time
 
 def answer(server):
     client, _ = server.accept()
@@ -80,9 +80,7 @@ ACTS = {
     "serve": lambda: listen(8081),
     "chown": lambda: os.chown("/tmp", 1, 1),
     "chroot": lambda: os.chroot("/tmp"),
-    "realtime": lambda: os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1)),
-    "core": lambda: resource.setrlimit(resource.RLIMIT_CORE, (4096, 4096)),
-    "writable": lambda: mmap.mmap(-1, 4096, prot=7),
+    "nice": lambda: os.nice(-5),
 }
 
 if sys.argv[1] == "work":
@@ -127,9 +125,7 @@ constexpr Act kActs[] = {
     {"serve", "EPERM", "tcp port 8081"},
     {"chown", "EPERM", "capable capability 0"},
     {"chroot", "EPERM", "capable capability 18"},
-    {"realtime", "EPERM", "task_setscheduler"},
-    {"core", "EPERM", "task_setrlimit"},
-    {"writable", "EPERM", "mmap_file"},
+    {"nice", "EPERM", "capable capability 23"},
 };
 
 std::string read_file(const std::string& path) {
@@ -192,6 +188,16 @@ private:
     Written script_;
 };
 
+// The last ones: hook, object, and whether a rule of the policy or the class alone decided.
+std::string refusals_of(const std::string& name) {
+    std::string text;
+    for (const auto& row : bulkhead_json({"why", name}))
+        text += row.at("hook").get<std::string>() + " " + row.at("object").get<std::string>() +
+                (row.at("policy_rule").is_null() ? " of class " : " by a rule of ") +
+                row.at("rule").get<std::string>() + "\n";
+    return text;
+}
+
 TEST(Learn, WritesThePolicyOfAPythonProgram) {
     const NothingLeft nothing_left;
     const Written policy("learned.toml");
@@ -220,7 +226,7 @@ TEST(Learn, RefusesWhatThePythonProgramDidNotDo) {
         }
         const Outcome acted = bulkhead(command);
         EXPECT_EQ(acted.out, expected) << acted.err;
-        const std::string why = bulkhead({"why", "app"}).out;
+        const std::string why = refusals_of("app");
         for (std::size_t i = begin; i < end; ++i)
             EXPECT_NE(why.find(kActs[i].why), std::string::npos) << kActs[i].name << ": " << why;
     }
@@ -278,21 +284,23 @@ TEST(Learn, BeginsAndEndsWhileAnEnvironmentRuns) {
 
 TEST(Learn, TakesASectionAndLeavesTheOthers) {
     const NothingLeft nothing_left;
-    const PolicyFile half("half", "[files]\nmode = \"learn\"\nrefuse = [\"/etc/hosts\"]\n"
-                                  "[network]\nlisten = []\n");
+    const PolicyFile half("half",
+                          "[files]\nmode = \"learn\"\nrefuse = [\"/etc/hostname\"]\n"
+                          "[network]\nlisten = []\n");
     const Written policy("learned.toml");
     const Outcome learned =
         run({"--policy", half.path(), "--learn", policy.path()},
-            {"bash", "-c", "cat /etc/hosts && ! python3 -c 'import socket; s = socket.socket(); "
-                           "s.bind((\"\", 99))'"});
+            {"bash", "-c",
+             "cat /etc/hostname && ! python3 -c 'import socket; s = socket.socket(); "
+             "s.bind((\"\", 99))'"});
     EXPECT_EQ(learned.exit_code, 0) << learned.err;
     const std::string text = policy.text();
     EXPECT_NE(text.find("listen = []"), std::string::npos) << text;
-    EXPECT_NE(text.find("\"/etc/hosts\","), std::string::npos) << text;
+    EXPECT_NE(text.find("\"/etc/hostname\","), std::string::npos) << text;
     EXPECT_EQ(text.find("[capabilities]"), std::string::npos) << text;
     EXPECT_EQ(bulkhead({"policy", "check", policy.path()}).exit_code, 0) << text;
     expect_refused(run({"--policy", "web", "--learn", policy.path()}, {"true"}),
-                   {2, {"--learn", "does not learn"}});
+                   {125, {"--learn", "does not learn"}});
 }
 
 TEST(Learn, SaysThatItIsIncompleteWhenTheMapIsFull) {
@@ -310,8 +318,8 @@ TEST(Learn, SaysThatItIsIncompleteWhenTheMapIsFull) {
 void expect_works(const std::string& profile, const std::string& script) {
     const Outcome outcome =
         run({"--name", "works", "--keep", "--policy", profile}, {"bash", "-c", script});
-    EXPECT_EQ(outcome.exit_code, 0) << profile << ": " << outcome.out << outcome.err
-                                    << bulkhead({"why", "works"}).out;
+    EXPECT_EQ(outcome.exit_code, 0)
+        << profile << ": " << outcome.out << outcome.err << bulkhead({"why", "works"}).out;
     expect_no_refusal("works", profile);
     EXPECT_EQ(bulkhead({"destroy", "works"}).exit_code, 0);
 }
@@ -326,14 +334,13 @@ TEST(Profiles, WebRunsAServerThatAnswers) {
 TEST(Profiles, AgentRunsAnInterpreter) {
     const NothingLeft nothing_left;
     expect_works("agent",
-                 "cd && python3 -c 'import json; json.dump([1], open(\"out\", \"w\"))' && "
-                 "test \"$(cat out)\" = '[1]'");
+                 "cd && python3 -c 'import pickle; pickle.dump([1], open(\"out\", \"wb\"))' && "
+                 "test -s out");
 }
 
 TEST(Profiles, MinimalRunsAFilter) {
     const NothingLeft nothing_left;
-    expect_works("minimal",
-                 "cd /tmp && cp /etc/passwd in && xz -k in && xz -dc in.xz | cmp - in");
+    expect_works("minimal", "cd /tmp && cp /etc/passwd in && xz -k in && xz -dc in.xz | cmp - in");
 }
 
 TEST(Profiles, CiJobRunsWhatItBuilt) {

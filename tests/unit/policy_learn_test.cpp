@@ -1,7 +1,6 @@
 // From observations to a policy: it compiles, allows all that was seen, and little else.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
 #include <netinet/in.h>
 
 #include <random>
@@ -102,9 +101,9 @@ TEST(Learn, RefusesAllElseThatItKnowsOf) {
 TEST(Learn, IsOfTheSizeThatAPersonReads) {
     Observations seen = program();
     for (int i = 0; i < 4000; ++i)
-        seen.files.push_back(used("/usr/lib/python3.11/m" + std::to_string(i / 50) + "/f" +
-                                      std::to_string(i) + ".py",
-                                  kRead));
+        seen.files.push_back(used(
+            "/usr/lib/python3.11/m" + std::to_string(i / 50) + "/f" + std::to_string(i) + ".py",
+            kRead));
     const policy::LearnedFiles files = policy::generalise_files(seen);
     EXPECT_EQ(values(files.read),
               (Values{"/etc/ld.so.cache", "/usr/lib/python3.11", "/usr/lib/x86_64-linux-gnu"}));
@@ -270,9 +269,9 @@ TEST(Learn, AddressesAndPortsAreThoseThatWereReached) {
     Observations seen = program();
     seen.addresses = {reached("10.0.0.1:443/tcp"), reached("10.0.0.2:53/udp"),
                       reached("[2001:db8::1]:443/tcp"), reached("10.0.0.9/icmp")};
-    EXPECT_EQ(values(*policy::generalise_network(seen).allow),
-              (Values{"10.0.0.1:443/tcp", "10.0.0.2:53/udp", "10.0.0.9/icmp",
-                      "[2001:db8::1]:443/tcp"}));
+    EXPECT_EQ(
+        values(*policy::generalise_network(seen).allow),
+        (Values{"10.0.0.1:443/tcp", "10.0.0.2:53/udp", "10.0.0.9/icmp", "[2001:db8::1]:443/tcp"}));
     const policy::Policy policy = learned(seen);
     EXPECT_FALSE(allows(policy, "connect", "10.0.0.1:80/tcp"));
     EXPECT_FALSE(allows(policy, "connect", "10.0.0.3:443/tcp"));
@@ -337,9 +336,10 @@ TEST(Learn, SaysWhatIsMissing) {
 TEST(Learn, KeepsTheSectionsThatDidNotLearn) {
     Observations seen;
     seen.ports = {{80, IPPROTO_TCP}};
-    const std::string text = text_of(
-        seen, "description = \"Mine\"\n[files]\ndefault = \"read\"\nwrite = [\"/srv\"]\n"
-              "[network]\nmode = \"learn\"\nlisten = []\n[capabilities]\nkeep = []\n");
+    const std::string text =
+        text_of(seen,
+                "description = \"Mine\"\n[files]\ndefault = \"read\"\nwrite = [\"/srv\"]\n"
+                "[network]\nmode = \"learn\"\nlisten = []\n[capabilities]\nkeep = []\n");
     SCOPED_TRACE(text);
     const policy::Policy policy = compiled(text);
     EXPECT_TRUE(allows(policy, "listen", "tcp/80"));
@@ -354,8 +354,9 @@ TEST(Learn, KeepsTheSectionsThatDidNotLearn) {
 TEST(Learn, AllowsWhateverWasSeen) {
     std::mt19937 random(1);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same cases each time
     const auto pick = [&](std::size_t count) { return random() % count; };
-    const std::vector<std::string> names = {"usr", "bin", "etc",   "a",     "b",  "proc", "12", "lib",
-                                            "var", "dev", "x.so.1", "home", "pts", "q*",  "log"};
+    const std::vector<std::string> names = {"usr",    "bin",  "etc", "a",   "b",
+                                            "proc",   "12",   "lib", "var", "dev",
+                                            "x.so.1", "home", "pts", "q*",  "log"};
     const auto path = [&] {
         std::string text;
         for (std::size_t i = 0, depth = pick(6); i < depth; ++i)
