@@ -49,8 +49,8 @@ static __always_inline void bh_hash_path(struct bh_lesson *lesson)
 }
 
 /*
- * 0; -1: it has no path from the root on, or one too long. Global, like bh_learn_act(), so that the
- * verifier looks at it once.
+ * 0; -1: it has no path from the root on, or one too long. Global, so that the verifier looks at it
+ * once.
  */
 __weak __noinline int bh_learn_path(struct bh_lesson *lesson)
 {
@@ -87,25 +87,20 @@ __weak __noinline int bh_learn_path(struct bh_lesson *lesson)
 	return 0;
 }
 
-/* Keeps the row, or counts once more the one of the same act. */
-__weak __noinline int bh_learn_act(struct bh_lesson *lesson)
+/*
+ * Keeps the row, or counts once more the one of the same act. Not global: verifiers before 6.2 take
+ * no key or value from a global function's argument.
+ */
+static __always_inline void bh_keep_lesson(struct bh_lesson *lesson, struct bh_state *state)
 {
 	struct bh_learned *known;
-	struct bh_state *state;
-	__u32 slot;
 
-	if (!lesson)
-		return 0;
-	slot = lesson->key.label.slot;
-	state = bpf_map_lookup_elem(&bh_states, &slot);
-	if (!state)
-		return 0;
 	if (lesson->dentry && bh_learn_path(lesson))
 		lesson->row.flags |= BH_REFUSAL_INTERNAL;
 	known = bpf_map_lookup_elem(&bh_learned, &lesson->key);
 	if (known) {
 		__sync_fetch_and_add(&known->count, 1);
-		return 0;
+		return;
 	}
 	lesson->row.count = 1;
 	if (state->learned < BH_MAX_LEARNED_EACH &&
@@ -113,7 +108,6 @@ __weak __noinline int bh_learn_act(struct bh_lesson *lesson)
 		__sync_fetch_and_add(&state->learned, 1);
 	else if (!bpf_map_lookup_elem(&bh_learned, &lesson->key))
 		__sync_fetch_and_add(&state->unlearned, 1);
-	return 0;
 }
 
 /* What of the object tells one act from another. */
@@ -164,7 +158,7 @@ static __noinline struct bh_lesson *bh_learn(struct bh_subject *subject, struct 
 	__builtin_memcpy(lesson->row.object, request->values, sizeof(lesson->row.object));
 	lesson->row.flags = request->flags;
 	bh_fill_lesson(lesson, request);
-	bh_learn_act(lesson);
+	bh_keep_lesson(lesson, subject->state);
 	return lesson;
 }
 

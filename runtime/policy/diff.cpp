@@ -61,9 +61,11 @@ private:
         const bool whole = first == "learn" || second == "learn";
         for (unsigned class_id = 0; class_id < BH_CLASS_COUNT && !whole; ++class_id) {
             const std::string one = mode_of(first_, class_id), other = mode_of(second_, class_id);
-            if (one != other)
-                differences_.modes.push_back(std::string("class ") + loader::class_name(class_id) +
-                                             ": " + one + ", " + other);
+            if (one == other)
+                continue;
+            std::string& line = differences_.modes.emplace_back("class ");
+            line.append(loader::class_name(class_id)).append(": ");
+            line.append(one).append(", ").append(other);
         }
     }
 

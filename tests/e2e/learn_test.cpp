@@ -80,7 +80,7 @@ ACTS = {
     "serve": lambda: listen(8081),
     "chown": lambda: os.chown("/tmp", 1, 1),
     "chroot": lambda: os.chroot("/tmp"),
-    "nice": lambda: os.nice(-5),
+    "setuid": lambda: os.setuid(1),
 }
 
 if sys.argv[1] == "work":
@@ -125,7 +125,7 @@ constexpr Act kActs[] = {
     {"serve", "EPERM", "tcp port 8081"},
     {"chown", "EPERM", "capable capability 0"},
     {"chroot", "EPERM", "capable capability 18"},
-    {"nice", "EPERM", "capable capability 23"},
+    {"setuid", "EPERM", "capable capability 7"},
 };
 
 std::string read_file(const std::string& path) {

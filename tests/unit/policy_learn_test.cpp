@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <random>
 
 #include "runtime/policy/decide.h"
@@ -76,9 +77,9 @@ bool allows(const policy::Policy& policy, const std::string& act, const std::str
 }
 
 std::vector<std::string> values(const std::vector<policy::LearnedEntry>& entries) {
-    std::vector<std::string> list;
-    for (const auto& entry : entries)
-        list.push_back(entry.value);
+    std::vector<std::string> list(entries.size());
+    std::transform(entries.begin(), entries.end(), list.begin(),
+                   [](const auto& entry) { return entry.value; });
     return list;
 }
 
