@@ -184,6 +184,10 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 	if (!BH_CONTROL_REFUSES(subject->control, class_id) ||
 	    (!(request->flags & BH_REQUEST_SETTLED) && !bh_settle_class(subject, request)))
 		return 0;
+	if (request->flags & BH_REFUSAL_LEARNED) {
+		bh_learn(subject, request);
+		return 0;
+	}
 	audit = request->flags & BH_REFUSAL_AUDITED;
 	request->flags &= ~BH_REQUEST_SETTLED;
 	request->error = error;
@@ -194,10 +198,7 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 		if (request->flags & BH_REFUSAL_INTERNAL)
 			__sync_fetch_and_add(&subject->state->internal, 1);
 	}
-	if (request->flags & BH_REFUSAL_LEARNED)
-		bh_learn(subject, request);
-	else
-		bh_record(subject, request);
+	bh_record(subject, request);
 	return audit ? 0 : error;
 }
 

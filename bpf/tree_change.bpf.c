@@ -236,7 +236,6 @@ static __noinline int bh_learn_names(struct bh_subject *subject, struct bh_names
 	    !(bh_settle(subject, BH_CLASS_PATHS, &request.rule) & BH_REFUSAL_LEARNED) ||
 	    !bh_is_current(subject))
 		return 0;
-	__sync_fetch_and_add(&subject->state->audited[BH_CLASS_PATHS], 1);
 	request.values[0] = bh_learn_name(subject, names->from, hook);
 	request.values[1] = bh_learn_name(subject, names->to, hook);
 	request.object_kind = BH_OBJECT_MOVE;
