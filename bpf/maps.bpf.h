@@ -42,6 +42,15 @@ struct {
 	__type(value, struct bh_refusal);
 } bh_refusals SEC(".maps") __weak;
 
+/* What was done in learn mode. Not preallocated: without that mode it costs nothing. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BH_MAX_LEARNED);
+	__type(key, struct bh_learned_key);
+	__type(value, struct bh_learned);
+} bh_learned SEC(".maps") __weak;
+
 /* Owners of IPC objects and keys, by the object's address; the kernel has no storage on them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -7,36 +7,7 @@
 #ifndef BULKHEAD_REFUSE_BPF_H
 #define BULKHEAD_REFUSE_BPF_H
 
-#include "bpf/identity.bpf.h"
-
-/*
- * A flag of a request beside bh_refusal_flags: rule and audit are those of the rows that decided.
- * Without it bh_decide() reads them.
- */
-#define BH_REQUEST_SETTLED (1 << 7)
-
-/*
- * What is asked and of what. `values` by bh_object_kind.
- *
- * Functions that take it alone are global, so that the verifier looks at them once in a program and
- * not again on each way there. They take all that is in it for numbers, and all of its memory has
- * to be written: no padding.
- */
-struct bh_request {
-	__u16 hook;
-	__u8 class_id;
-	__u8 flags; /* bh_refusal_flags, BH_REQUEST_SETTLED */
-	__s32 error; /* set by bh_decide() */
-	__u32 object_kind;
-	__u32 name_bytes; /* of `name` when it is not terminated; 0: it is */
-	__u32 rule; /* number of the rule that decided; 0: looked up by class */
-	__u32 pad;
-	struct bh_label label; /* by bh_sign(), like control; serial 0: the record is gone */
-	__u64 control;
-	__u64 values[4];
-	struct dentry *path; /* walked into the text, leaf first; or NULL */
-	const char *name; /* kernel string copied into the text; or NULL */
-};
+#include "bpf/learn.bpf.h"
 
 /*
  * A new row starts as this one and is filled in place: programs run preemptible, so a scratch
@@ -76,14 +47,6 @@ static __always_inline void bh_count_orphan(void)
 
 	if (meta)
 		__sync_fetch_and_add(&meta->orphaned, 1);
-}
-
-/* Whose request it is, and by which word it is decided. */
-static __always_inline void bh_sign(const struct bh_subject *subject, struct bh_request *request)
-{
-	if (subject->env)
-		request->label = subject->label;
-	request->control = subject->control;
 }
 
 /*
@@ -178,7 +141,9 @@ static __always_inline __u8 bh_settle_by(struct bh_label label, __u64 control, _
 		barrier_var(class_id);
 		*rule = policy->rule_of_class[class_id & 63];
 	}
-	if (BH_CONTROL_MODE(control) != BH_MODE_ENFORCE ||
+	if (policy && policy->learned >> (class_id & 63) & 1)
+		return BH_REQUEST_SETTLED | BH_REFUSAL_AUDITED | BH_REFUSAL_LEARNED;
+	if (BH_CONTROL_MODE(control) == BH_MODE_AUDIT ||
 	    (policy && policy->audited >> (class_id & 63) & 1))
 		return BH_REQUEST_SETTLED | BH_REFUSAL_AUDITED;
 	return BH_REQUEST_SETTLED;
@@ -244,7 +209,7 @@ __weak __noinline int bh_settle_class(struct bh_request *request)
 
 /*
  * The verdict on `request`: 0 or `error`, a constant negative errno (the verifier wants to see its
- * range). Counts what it refuses, or would refuse in audit mode.
+ * range). Counts what it refuses, or would refuse in audit mode; keeps what is learned.
  */
 static __always_inline int bh_decide(struct bh_subject *subject, struct bh_request *request,
 				     int error)
@@ -257,6 +222,10 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 	bh_sign(subject, request);
 	if (!(request->flags & BH_REQUEST_SETTLED) && !bh_settle_class(request))
 		return 0;
+	if (request->flags & BH_REFUSAL_LEARNED) {
+		bh_learn(request);
+		return 0;
+	}
 	audit = request->flags & BH_REFUSAL_AUDITED;
 	request->flags &= ~BH_REQUEST_SETTLED;
 	request->error = error;

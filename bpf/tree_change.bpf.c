@@ -160,6 +160,50 @@ static __always_inline int bh_judge_names(struct bh_subject *subject, struct bh_
 	return bh_may_move(names) ? 0 : EXDEV;
 }
 
+/* The hash of its path; 0: none could be had. */
+static __noinline __u64 bh_learn_name(struct bh_subject *subject, struct dentry *dentry, __u16 hook)
+{
+	struct inode *inode = dentry->d_inode;
+	struct bh_request request = {
+		.hook = hook,
+		.class_id = BH_CLASS_PATHS,
+		.object_kind = BH_OBJECT_FILE,
+		.values = { dentry->d_sb->s_dev, 0, 0, BH_RIGHT_WRITE },
+		.path = dentry,
+	};
+	struct bh_lesson *lesson;
+
+	if (inode) {
+		request.values[1] = inode->i_ino;
+		request.values[2] = inode->i_mode;
+	}
+	bh_sign(subject, &request);
+	if (bh_learn(&request))
+		return 0;
+	lesson = bh_lesson_of_task(0);
+	return lesson ? lesson->key.object[0] : 0;
+}
+
+/*
+ * True when the act is learned instead of judged: a policy that allows it gives the same rights at
+ * both names, so that both are kept, and which belong together.
+ */
+static __noinline int bh_learn_names(struct bh_subject *subject, struct bh_names *names, __u16 hook)
+{
+	struct bh_request request = { .hook = hook, .class_id = BH_CLASS_PATHS };
+
+	if (!subject->state || !BH_CONTROL_REFUSES(subject->control, BH_CLASS_PATHS) ||
+	    !(bh_settle(subject, BH_CLASS_PATHS, &request.rule) & BH_REFUSAL_LEARNED) ||
+	    !bh_is_current(subject))
+		return 0;
+	request.values[0] = bh_learn_name(subject, names->from, hook);
+	request.values[1] = bh_learn_name(subject, names->to, hook);
+	request.object_kind = BH_OBJECT_MOVE;
+	bh_sign(subject, &request);
+	bh_learn(&request);
+	return 1;
+}
+
 /* 0, or a negative errno: a link to `from`, or its new name, or an exchange of the two. */
 static __noinline int bh_check_names(struct dentry *from, struct dentry *to, __u16 hook)
 {
@@ -168,7 +212,8 @@ static __noinline int bh_check_names(struct dentry *from, struct dentry *to, __u
 	struct bh_found by = {}, *known = NULL;
 	struct bh_subject subject;
 
-	if (!bh_subject_has_tree(&subject) || !bh_has_rules(&subject, from))
+	if (!bh_subject_has_tree(&subject) || !bh_has_rules(&subject, from) ||
+	    bh_learn_names(&subject, &names, hook))
 		return 0;
 	/* Asked by whichever class there is. */
 	if (!BH_CONTROL_REFUSES(subject.control, BH_CLASS_PATHS))

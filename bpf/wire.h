@@ -188,7 +188,7 @@ enum bh_hook {
 enum bh_mode {
 	BH_MODE_ENFORCE,
 	BH_MODE_AUDIT, /* allow, but record what would be refused */
-	BH_MODE_LEARN, /* audit, and keep all that a policy would have to allow */
+	BH_MODE_LEARN, /* the classes in bh_policy.learned are; the others are enforced */
 	BH_MODE_COUNT
 };
 
@@ -312,13 +312,15 @@ struct bh_policy {
 	__u64 audited; /* classes that are recorded but allowed, whatever the mode */
 	__u64 capabilities; /* kept, a bit each; asked when DROPPED_CAPABILITIES is set */
 	__u64 drift_ns; /* CLOCK_REALTIME_COARSE of the start: what changed since does not run */
+	__u64 learned; /* classes that are allowed and learned, whatever the mode */
 	__u32 listen_count;
 	__u32 rule_of_class[BH_MAX_CLASSES]; /* number of the rule that set the class; 0: none */
 	__u32 pad;
 	struct bh_port_rule listen[BH_MAX_LISTEN];
 };
-BH_ASSERT_SIZE(struct bh_policy, 320);
+BH_ASSERT_SIZE(struct bh_policy, 328);
 
+#include "bpf/wire_learn.h"
 #include "bpf/wire_tree.h"
 
 /*
@@ -355,10 +357,12 @@ struct bh_state {
 	struct bh_counts counts;
 	__u64 exited_ns; /* CLOCK_BOOTTIME at which the first process ended; 0: it lives */
 	__u64 unrecorded; /* refusals counted, but without a row in bh_refusals: no memory */
+	__u64 learned; /* rows in bh_learned */
+	__u64 unlearned; /* acts that a row could not be had for: what was learned is not all */
 	__u32 exit_status; /* as wait(2) gives it */
 	__u32 pad;
 };
-BH_ASSERT_SIZE(struct bh_state, 880);
+BH_ASSERT_SIZE(struct bh_state, 896);
 
 #include "bpf/wire_beancounters.h"
 
@@ -379,12 +383,14 @@ enum bh_object_kind {
 	BH_OBJECT_KEY, /* values: serial, permission, owner slot, owner serial; text: type */
 	BH_OBJECT_NUMBER, /* values: command, capability, … of the hook; text: name if any */
 	BH_OBJECT_BEANCOUNTER, /* values: bh_beancounter_id, held, barrier, limit */
+	BH_OBJECT_MOVE, /* values: the hashes of two paths that were learned, from and to */
 };
 
 enum bh_refusal_flags {
 	BH_REFUSAL_AUDITED = 1 << 0, /* allowed: the environment's mode is audit */
 	BH_REFUSAL_INTERNAL = 1 << 1, /* a helper failed, so the decision was to refuse */
 	BH_REFUSAL_WARNED = 1 << 2, /* allowed: a beancounter went past its barrier */
+	BH_REFUSAL_LEARNED = 1 << 3, /* allowed, and not among the refusals: it is learned */
 };
 
 /* Value of bh_refusals: one refusal as `why` explains it. */

@@ -9,6 +9,7 @@
 
 #include "cli/commands.h"
 #include "runtime/apply.h"
+#include "runtime/learned_record.h"
 #include "runtime/policy/decide.h"
 #include "runtime/policy/diff.h"
 #include "runtime/policy/schema.h"
@@ -20,6 +21,7 @@ namespace {
 
 struct Options {
     std::vector<std::string> words;
+    std::string output;
     bool schema = false;
     bool json = false;
 };
@@ -133,13 +135,31 @@ Result<int> apply(const Options& options) {
     return 0;
 }
 
+Result<int> learn(const Options& options) {
+    BULKHEAD_TRY(expect_words(options, 1, 1, "learn NAME [--output FILE]"));
+    BULKHEAD_TRY_VALUE(learned, runtime::learned_policy(options.words[1]));
+    if (!options.output.empty())
+        BULKHEAD_TRY(runtime::write_learned(learned, options.output));
+    if (options.json)
+        std::puts(nlohmann::json{
+            {"name", options.words[1]}, {"policy", learned.text}, {"lost", learned.lost}}
+                      .dump()
+                      .c_str());
+    else if (options.output.empty())
+        std::fputs(learned.text.c_str(), stdout);
+    else if (learned.lost != 0)
+        fmt::print("{} is incomplete: {} acts could not be kept\n", options.output, learned.lost);
+    return 0;
+}
+
 struct Verb {
     std::string_view name;
     Result<int> (*act)(const Options& options);
 };
 
-constexpr std::array kVerbs = {Verb{"check", check}, Verb{"show", show}, Verb{"diff", diff},
-                               Verb{"explain", explain}, Verb{"apply", apply}};
+constexpr std::array kVerbs = {Verb{"check", check}, Verb{"show", show},
+                               Verb{"diff", diff},   Verb{"explain", explain},
+                               Verb{"apply", apply}, Verb{"learn", learn}};
 
 Result<int> act(const Options& options) {
     const std::string& name = options.words.front();
@@ -155,6 +175,7 @@ Result<int> act(const Options& options) {
 Action declare(CLI::App& app) {
     auto options = std::make_shared<Options>();
     app.add_option("VERB", options->words, "what to do, and with what")->required();
+    app.add_option("--output", options->output, "learn: the file to write");
     app.add_flag("--schema", options->schema, "show: the JSON Schema of policies");
     app.add_flag("--json", options->json, "print JSON");
     app.footer(
@@ -166,13 +187,14 @@ Action declare(CLI::App& app) {
         "explain A ACT OBJECT  who decides: open-read, open-write, open-append, exec PATH,\n"
         "                      connect ADDRESS[:PORT][/PROTOCOL], listen [PROTOCOL/]PORT,\n"
         "                      capability NAME, class NAME\n"
-        "apply NAME POLICY     from now on a running environment has this profile or file");
+        "apply NAME POLICY     from now on a running environment has this profile or file\n"
+        "learn NAME            the policy that allows what was done in mode learn, and no more");
     return [options](const Payload&) { return act(*options); };
 }
 
 }  // namespace
 
-const Command kPolicy = {"policy", "check, show, compare, explain and apply policies",
+const Command kPolicy = {"policy", "check, show, compare, explain, apply and learn policies",
                          ExitCodes::kOwn, declare};
 
 }  // namespace bulkhead::cli

@@ -31,6 +31,7 @@ struct Options {
     std::string network = "none";
     std::string policy = "default";
     std::string receipt;
+    std::string learned;
     bool init = false, detach = false, remove = false, keep = false, best_effort = false;
 };
 
@@ -119,6 +120,8 @@ void declare_life(CLI::App& app, Options& options) {
                    "none (the default): only loopback; host: the host's")
         ->check(CLI::IsMember({"none", "host"}));
     app.add_option("--policy", options.policy, "a profile (default or audit) or a TOML file");
+    app.add_option("--learn", options.learned,
+                   "learn, and write the policy that this run needs to this file when it ends");
     app.add_flag("--best-effort", options.best_effort,
                  "leave out what this machine cannot do; shown in status");
     app.get_option("--tty")->excludes(detach);
@@ -150,6 +153,17 @@ runtime::Afterlife afterlife_of(const Options& options) {
     return keep ? runtime::Afterlife::kKeep : runtime::Afterlife::kRemove;
 }
 
+Status take_policy(const Options& options, runtime::PolicySpec& spec) {
+    const bool by_default = !options.learned.empty() && options.policy == "default";
+    const std::string name = by_default ? "learn" : options.policy;
+    BULKHEAD_TRY_VALUE(policy, policy::load_enforced(name));
+    if (!options.learned.empty() && policy.rules.policy.learned == 0)
+        return fail(Error(0, "--learn: the policy " + name + " does not learn", Fault::kUsage)
+                        .advise("leave --policy out, or write mode = \"learn\" into it"));
+    spec = {std::move(policy.rules), name, std::move(policy.sources)};
+    return {};
+}
+
 Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& options,
                                          const Payload& payload) {
     runtime::EnvironmentSpec spec;
@@ -178,9 +192,10 @@ Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& opt
     spec.afterlife = afterlife_of(options);
     spec.strictness =
         options.best_effort ? runtime::Strictness::kBestEffort : runtime::Strictness::kStrict;
-    BULKHEAD_TRY_VALUE(policy, policy::load_enforced(options.policy));
-    spec.policy = {std::move(policy.rules), options.policy, std::move(policy.sources)};
+    BULKHEAD_TRY(take_policy(options, spec.policy));
     // Whoever writes it at the end may be another command, in another directory.
+    if (!options.learned.empty())
+        spec.learned_path = std::filesystem::absolute(options.learned);
     if (!options.receipt.empty())
         spec.receipt_path = std::filesystem::absolute(options.receipt);
     return spec;

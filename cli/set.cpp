@@ -68,7 +68,8 @@ Action declare(CLI::App& app) {
     app.add_option("--allow", options->allow, "allow a class; repeatable")->allow_extra_args(false);
     app.add_option("--refuse", options->refuse, "refuse a class; repeatable")
         ->allow_extra_args(false);
-    app.add_option("--mode", options->mode, "enforce, or audit: allow but record");
+    app.add_option("--mode", options->mode,
+                   "enforce; audit: allow but record; learn: allow and learn");
     app.add_option("--beancounter", options->beancounters,
                    "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable")
         ->allow_extra_args(false);

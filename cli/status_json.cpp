@@ -43,7 +43,9 @@ nlohmann::json status_to_json(const runtime::EnvironmentStatus& status) {
                         {"allowed_classes", allowed_classes(status.control)},
                         {"added_classes", added_classes(status.control)},
                         {"refused", status.refused},
-                        {"audited", status.audited}};
+                        {"audited", status.audited},
+                        {"learned", status.learned},
+                        {"unlearned", status.unlearned}};
     if (status.exit_code)
         json["exit_code"] = *status.exit_code;
     if (!status.problem.empty())
@@ -78,6 +80,10 @@ std::string status_to_text(const runtime::EnvironmentStatus& status) {
         text += fmt::format("also for:    {}\n", joined(added, " "));
     if (status.audited != 0)
         text += fmt::format("audited:     {} would have been refused\n", status.audited);
+    if (status.learned != 0)
+        text += fmt::format("learned:     {} acts\n", status.learned);
+    if (status.unlearned != 0)
+        text += fmt::format("incomplete:  {} acts could not be kept\n", status.unlearned);
     if (!status.state)
         return text;
     const runtime::EnvironmentState& state = *status.state;

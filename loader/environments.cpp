@@ -6,6 +6,7 @@
 
 #include "loader/beancounters.h"
 #include "loader/egress_filter.h"
+#include "loader/learned.h"
 #include "loader/metered.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
@@ -106,6 +107,7 @@ Result<bool> Environments::withdraw(bh_label label) {
     bh_environment& record = records_[label.slot];
     BULKHEAD_TRY_VALUE(state, states_.find(label.slot));
     const __u64 recorded = state ? state->refusal_count : 0;
+    const __u64 learned = state ? state->learned : 0;
     if ((record.flags & BH_ENV_RULES) != 0)
         BULKHEAD_TRY(withdraw_rules(label));
     store_release(record.serial, __u32{0});
@@ -117,6 +119,7 @@ Result<bool> Environments::withdraw(bh_label label) {
     if ((record.flags & BH_ENV_COUNTED) != 0)
         BULKHEAD_TRY(stop_counting(*this, label));
     BULKHEAD_TRY(forget_refusals(label, recorded));
+    BULKHEAD_TRY(forget_learned(label, learned));
     return true;
 }
 

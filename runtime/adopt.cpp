@@ -24,6 +24,7 @@
 #include "runtime/clock.h"
 #include "runtime/core_dumps.h"
 #include "runtime/journal.h"
+#include "runtime/learned_record.h"
 #include "runtime/life.h"
 #include "runtime/policy_record.h"
 #include "runtime/start.h"
@@ -197,6 +198,7 @@ public:
         record_.started_ns = boot_time_ns();
         loader::Rules rules = started_now(spec_.policy.rules);
         BULKHEAD_TRY(place_rules(rules, first_, spec_.policy.sources));
+        BULKHEAD_TRY(note_root(name_, first_, rules));
         return environments_.publish(label_, record_, rules);
     }
 

@@ -9,7 +9,9 @@
 #include "runtime/clock.h"
 #include "runtime/core_dumps.h"
 #include "runtime/journal.h"
+#include "runtime/learned_record.h"
 #include "runtime/life.h"
+#include "runtime/policy/classes.h"
 #include "runtime/policy_record.h"
 #include "runtime/start.h"
 #include "runtime/store.h"
@@ -49,10 +51,11 @@ Result<pid_t> first_process(const std::string& name, const bh_environment& recor
 // Where the paths of its rules lie now.
 Status place_now(loader::Rules& rules, const std::string& name, const bh_environment& record,
                  const policy::Policy& policy) {
-    if (rules.nodes.empty())
+    if (rules.nodes.empty() && rules.policy.learned == 0)
         return {};
     BULKHEAD_TRY_VALUE(process, first_process(name, record));
-    return place_rules(rules, process, policy.sources);
+    BULKHEAD_TRY(place_rules(rules, process, policy.sources));
+    return note_root(name, process, rules);
 }
 
 Status settle_limits(const std::string& name, std::uint64_t control) {
@@ -61,6 +64,31 @@ Status settle_limits(const std::string& name, std::uint64_t control) {
     BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
     BULKHEAD_TRY_VALUE(state, directory.load());
     return settle_core_dumps(cgroup_of(name, state.spec), control);
+}
+
+constexpr std::string_view kBySet = "bulkhead set --mode";
+
+// Learning has rows of its own: the policy is published once more, with the mode as its last word.
+Status publish_in_mode(const std::string& name, std::uint64_t control,
+                       const loader::ControlChange& change) {
+    if (change.allow != 0 || change.refuse != 0)
+        return fail(Error(0, "the mode learn comes and goes alone", Fault::kUsage)
+                        .advise("give --mode by itself"));
+    const auto generation = static_cast<std::uint32_t>(BH_CONTROL_GENERATION(control));
+    BULKHEAD_TRY_VALUE(kept, kept_policy(name, generation));
+    std::vector<policy::Source> sources;
+    if (kept)
+        sources = std::move(kept->sources);
+    if (!sources.empty() && sources.back().name == kBySet)
+        sources.pop_back();
+    const auto mode = static_cast<std::uint64_t>(*change.mode) << BH_CONTROL_MODE_SHIFT;
+    sources.push_back(
+        {std::string(kBySet), "mode = \"" + std::string(policy::mode_name(mode)) + "\"\n"});
+    BULKHEAD_TRY_VALUE(policy, policy::compile(std::move(sources)));
+    BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
+    BULKHEAD_TRY_VALUE(state, directory.load());
+    BULKHEAD_TRY(apply_policy(name, policy, state.spec.policy.name));
+    return {};
 }
 
 }  // namespace
@@ -90,6 +118,9 @@ Result<std::uint32_t> apply_policy(const std::string& name, const policy::Policy
 Status change_policy(const std::string& name, const loader::ControlChange& change) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
+    const std::uint64_t before = environments.record(label)->control;
+    if (change.mode && (*change.mode == BH_MODE_LEARN || BH_CONTROL_MODE(before) == BH_MODE_LEARN))
+        return publish_in_mode(name, before, change);
     BULKHEAD_TRY(environments.change(label, change));
     const bh_environment* record = environments.record(label);
     if (record == nullptr)

@@ -19,7 +19,8 @@ loader::Rules started_now(loader::Rules rules);
 Result<std::uint32_t> apply_policy(const std::string& name, const policy::Policy& policy,
                                    const std::string& source);
 
-// Changes classes and mode and nothing else.
+// Changes classes and mode and nothing else; the mode `learn` comes and goes by publishing the
+// policy once more.
 Status change_policy(const std::string& name, const loader::ControlChange& change);
 
 }  // namespace bulkhead::runtime

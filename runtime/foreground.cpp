@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "runtime/cgroup.h"
+#include "runtime/learned_record.h"
 #include "runtime/remains.h"
 
 namespace bulkhead::runtime {
@@ -15,6 +16,7 @@ Result<int> mind_until_end(Started started, const BlockedSignals& signals) {
         BULKHEAD_TRY(cgroup->wait_empty(-1));
         BULKHEAD_TRY(store_receipt(*cgroup, started.state.spec));
     }
+    BULKHEAD_TRY(store_learned(started.environments, started.state.spec));
     tell_end(started.directory, started.state.spec, code);
     if (started.state.spec.afterlife == Afterlife::kRemove)
         BULKHEAD_TRY(remove_environment(started.environments, name));

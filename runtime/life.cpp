@@ -42,6 +42,8 @@ void fill_from_kernel(EnvironmentStatus& status, const bh_environment& record,
     status.control = record.control;
     status.refused = std::accumulate(std::begin(counted.refused), std::end(counted.refused), 0ULL);
     status.audited = std::accumulate(std::begin(counted.audited), std::end(counted.audited), 0ULL);
+    status.learned = counted.learned;
+    status.unlearned = counted.unlearned;
     if (counted.exited_ns != 0)
         status.exit_code = shell_status(counted.exit_status);
 }

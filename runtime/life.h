@@ -31,6 +31,8 @@ struct EnvironmentStatus {
     std::uint64_t control = 0;
     std::uint64_t refused = 0;  // of all classes
     std::uint64_t audited = 0;
+    std::uint64_t learned = 0;    // different acts that were kept
+    std::uint64_t unlearned = 0;  // acts that could not be
     std::string problem;  // of a broken one
 };
 

@@ -11,6 +11,7 @@
 #include "runtime/adopt.h"
 #include "runtime/clock.h"
 #include "runtime/journal.h"
+#include "runtime/learned_record.h"
 #include "runtime/receipt.h"
 #include "runtime/store.h"
 
@@ -61,7 +62,8 @@ void sweep_one(loader::Environments& environments, const std::string& name) {
         return;
     tell_unminded_end(environments, *directory, state->spec);
     // Without its receipt an environment is not removed: the next command tries again.
-    if (store_receipt(*cgroup, state->spec) && state->spec.afterlife == Afterlife::kRemove)
+    if (store_receipt(*cgroup, state->spec) && store_learned(environments, state->spec) &&
+        state->spec.afterlife == Afterlife::kRemove)
         (void)remove_environment(environments, name);
 }
 

@@ -92,6 +92,7 @@ struct EnvironmentSpec {
     Strictness strictness = Strictness::kStrict;
     PolicySpec policy;
     std::string receipt_path;    // empty: none
+    std::string learned_path;    // where the policy that it learned goes at its end; empty: nowhere
     std::string adopted_cgroup;  // path below the hierarchy's root; empty: made by us
 };
 

@@ -23,6 +23,7 @@
 #include "runtime/apply.h"
 #include "runtime/clock.h"
 #include "runtime/journal.h"
+#include "runtime/learned_record.h"
 #include "runtime/payload.h"
 #include "runtime/policy_record.h"
 #include "runtime/receipt.h"
@@ -209,6 +210,7 @@ public:
         }
         loader::Rules rules = started_now(spec_.policy.rules);
         BULKHEAD_TRY(place_rules(rules, pid_, spec_.policy.sources));
+        BULKHEAD_TRY(note_root(spec_.name, pid_, rules));
         return environments_->publish(label_, record, rules);
     }
 

@@ -126,6 +126,7 @@ Json spec_to_json(const EnvironmentSpec& spec) {
     json["control"] = spec.policy.rules.control;
     json["policy"] = spec.policy.name;
     json["receipt"] = spec.receipt_path;
+    json["learned"] = spec.learned_path;
     json["adopted_cgroup"] = spec.adopted_cgroup;
     return json;
 }
@@ -149,6 +150,7 @@ EnvironmentSpec spec_from_json(const Json& json) {
     json.at("control").get_to(spec.policy.rules.control);
     json.at("policy").get_to(spec.policy.name);
     json.at("receipt").get_to(spec.receipt_path);
+    json.at("learned").get_to(spec.learned_path);
     json.at("adopted_cgroup").get_to(spec.adopted_cgroup);
     return spec;
 }

@@ -1,5 +1,7 @@
 #include "runtime/policy/classes.h"
 
+#include <array>
+
 #include "loader/coverage.h"
 #include "loader/refusals.h"
 #include "runtime/policy/mistakes.h"
@@ -42,16 +44,24 @@ Result<bh_class> parse_class(std::string_view name) {
                     .advise("classes are " + known));
 }
 
+namespace {
+
+constexpr std::array kModes = {"enforce", "audit", "learn"};
+static_assert(kModes.size() == BH_MODE_COUNT);
+
+}  // namespace
+
 Result<bh_mode> parse_mode(std::string_view name) {
-    if (name == "enforce")
-        return BH_MODE_ENFORCE;
-    if (name == "audit")
-        return BH_MODE_AUDIT;
-    return fail_usage("\"" + std::string(name) + "\" is no mode: enforce or audit");
+    for (unsigned mode = 0; mode < kModes.size(); ++mode) {
+        if (name == kModes[mode])
+            return static_cast<bh_mode>(mode);
+    }
+    return fail_usage("\"" + std::string(name) + "\" is no mode: enforce, audit or learn");
 }
 
 const char* mode_name(std::uint64_t control) {
-    return BH_CONTROL_MODE(control) == BH_MODE_AUDIT ? "audit" : "enforce";
+    const auto mode = static_cast<std::size_t>(BH_CONTROL_MODE(control));
+    return mode < kModes.size() ? kModes[mode] : "unknown";
 }
 
 }  // namespace bulkhead::policy

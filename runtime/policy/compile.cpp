@@ -39,26 +39,6 @@ void drop_unused_rows(loader::Rules& rules) {
         rules.policy.listen_count = 0;
 }
 
-void audit_section(Compilation& compilation, std::uint32_t number) {
-    const Statement& statement = compilation.statement(number);
-    const std::uint32_t top = compilation.last(Key::kMode);
-    const bool top_audits = top != 0 && compilation.statement(top).value == "audit";
-    const std::uint64_t classes = section_classes(statement.key->section) &
-                                  BH_CONTROL_CLASSES(compilation.policy.rules.control);
-    if (statement.value == "enforce") {
-        if (top_audits)
-            compilation.mistake(number,
-                                "a section cannot enforce while the policy audits: write "
-                                "mode = \"enforce\" at the top, and mode = \"audit\" in "
-                                "the sections that only record");
-        return;
-    }
-    if (classes == 0)
-        return compilation.mistake(
-            number, key_title(*statement.key) + " changes nothing: the section refuses nothing");
-    compilation.policy.rules.policy.audited |= classes;
-}
-
 bool add_statements(Compilation& compilation, std::uint32_t source) {
     Policy& policy = compilation.policy;
     std::vector<Statement> more = read_statements(policy.sources, source, compilation.mistakes);
@@ -136,18 +116,6 @@ void compile_allow(Compilation& compilation) {
     for (const std::uint32_t number : compilation.entries(Key::kAllow))
         allow_class(compilation, number);
     drop_unused_rows(compilation.policy.rules);
-}
-
-void compile_modes(Compilation& compilation) {
-    const std::uint32_t top = compilation.last(Key::kMode);
-    if (top != 0 && compilation.statement(top).value == "audit")
-        compilation.policy.rules.control |= static_cast<std::uint64_t>(BH_MODE_AUDIT)
-                                            << BH_CONTROL_MODE_SHIFT;
-    for (const Key key : {Key::kFilesMode, Key::kNetworkMode, Key::kProcessesMode,
-                          Key::kCapabilitiesMode, Key::kKernelMode, Key::kMountsMode}) {
-        if (const std::uint32_t number = compilation.last(key); number != 0)
-            audit_section(compilation, number);
-    }
 }
 
 Result<Policy> compile(std::vector<Source> sources) {

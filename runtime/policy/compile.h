@@ -43,8 +43,9 @@ void compile_egress(Compilation& compilation);
 void compile_capabilities(Compilation& compilation);
 // Keys that are a class each, and families; before the sections.
 void compile_classes(Compilation& compilation);
-// `allow` at the top, and the modes; after them.
+// `allow` at the top; after them.
 void compile_allow(Compilation& compilation);
+// Last: what is learned replaces what the keys say.
 void compile_modes(Compilation& compilation);
 
 }  // namespace bulkhead::policy

@@ -17,7 +17,7 @@ bool refuses(const loader::Rules& rules, unsigned class_id) {
 }
 
 std::uint32_t rule_of(const Policy& policy, unsigned class_id) {
-    return policy.rules.policy.rule_of_class[class_id];
+    return policy.rules.policy.rule_of_class[static_cast<unsigned>(class_id)];
 }
 
 Decision of_class(const Policy& policy, bh_class class_id) {
@@ -194,6 +194,8 @@ std::string describe(const Policy& policy, const Decision& decision) {
     else
         text += " by class " +
                 std::string(loader::class_name(static_cast<unsigned>(decision.class_id)));
+    if (!decision.allowed && (policy.rules.policy.learned >> decision.class_id & 1) != 0)
+        return "allowed, and learned: " + policy.describe_rule(rule_of(policy, decision.class_id));
     const bool audited =
         !decision.allowed && (BH_CONTROL_MODE(policy.rules.control) == BH_MODE_AUDIT ||
                               (policy.rules.policy.audited >> decision.class_id & 1) != 0);

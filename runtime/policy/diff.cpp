@@ -57,13 +57,23 @@ private:
         const std::string second = mode_name(second_.rules.control);
         if (first != second)
             differences_.modes.push_back("mode: " + first + ", " + second);
-        for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id) {
-            const bool one = (first_.rules.policy.audited >> class_id & 1) != 0;
-            const bool other = (second_.rules.policy.audited >> class_id & 1) != 0;
-            if (one != other)
-                differences_.modes.push_back(std::string("class ") + loader::class_name(class_id) +
-                                             ": " + (one ? "audit, enforce" : "enforce, audit"));
+        // A policy that learns as a whole has said so.
+        const bool whole = first == "learn" || second == "learn";
+        for (unsigned class_id = 0; class_id < BH_CLASS_COUNT && !whole; ++class_id) {
+            const std::string one = mode_of(first_, class_id), other = mode_of(second_, class_id);
+            if (one == other)
+                continue;
+            std::string& line = differences_.modes.emplace_back("class ");
+            line.append(loader::class_name(class_id)).append(": ");
+            line.append(one).append(", ").append(other);
         }
+    }
+
+    // By its section.
+    static std::string mode_of(const Policy& policy, unsigned class_id) {
+        if ((policy.rules.policy.learned >> class_id & 1) != 0)
+            return "learn";
+        return (policy.rules.policy.audited >> class_id & 1) != 0 ? "audit" : "enforce";
     }
 
     void compare_classes() {

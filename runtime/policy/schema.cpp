@@ -6,17 +6,19 @@
 namespace bulkhead::policy {
 namespace {
 
-constexpr std::string_view kModes = "enforce|audit";
+constexpr std::string_view kModes = "enforce|audit|learn";
 constexpr std::string_view kVerdicts = "allow|refuse";
 
 constexpr KeyInfo mode_of(Key key, Section section) {
-    return {key,
-            section,
-            "mode",
-            Kind::kChoice,
-            kModes,
-            "the policy's mode",
-            "`audit`: what this section would refuse is allowed, but recorded"};
+    return {
+        key,
+        section,
+        "mode",
+        Kind::kChoice,
+        kModes,
+        "the policy's mode",
+        "`audit`: what this section would refuse is allowed, but recorded; `learn`: all that it "
+        "knows of is allowed and learned, and its other keys are not asked"};
 }
 
 constexpr KeyInfo class_key(Section section, std::string_view name, std::string_view initially,
@@ -30,7 +32,8 @@ constexpr std::array kKeys = {
     KeyInfo{Key::kDescription, Section::kTop, "description", Kind::kText, "", "",
             "one sentence for people"},
     KeyInfo{Key::kMode, Section::kTop, "mode", Kind::kChoice, kModes, "enforce",
-            "`audit`: what would be refused is allowed, but recorded"},
+            "`audit`: what would be refused is allowed, but recorded; `learn`: all is allowed and "
+            "learned, for `bulkhead policy learn` to write a policy of it"},
     KeyInfo{Key::kAllow, Section::kTop, "allow", Kind::kTexts, "", "",
             "classes that are not refused; `bulkhead why` names them"},
 

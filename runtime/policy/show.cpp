@@ -7,10 +7,10 @@
 #include <map>
 #include <set>
 
+#include "runtime/policy/toml_text.h"
+
 namespace bulkhead::policy {
 namespace {
-
-constexpr std::size_t kOriginColumn = 40;
 
 bool adds_to_its_base(Key key) {
     switch (key) {
@@ -38,22 +38,6 @@ std::string subject_of(const Statement& statement) {
            statement.value;
 }
 
-std::string quoted(const std::string& text) {
-    std::string out = "\"";
-    for (const char letter : text) {
-        if (static_cast<unsigned char>(letter) < 0x20 || letter == 0x7f) {
-            char escape[8];
-            std::snprintf(escape, sizeof escape, "\\u%04X", static_cast<unsigned>(letter));
-            out += escape;
-            continue;
-        }
-        if (letter == '"' || letter == '\\')
-            out += '\\';
-        out += letter;
-    }
-    return out + "\"";
-}
-
 class Writer {
 public:
     explicit Writer(const Policy& policy) : policy_(policy) {
@@ -64,6 +48,12 @@ public:
     std::string write() {
         for (std::size_t i = 0; i < kSectionCount; ++i)
             write_section(static_cast<Section>(i));
+        return std::move(text_);
+    }
+
+    std::string write_without_learning(Section section) {
+        learning_is_shown_ = false;
+        write_section(section);
         return std::move(text_);
     }
 
@@ -92,7 +82,9 @@ private:
         std::vector<const Statement*> said;
         for (const Statement& statement : policy_.statements) {
             // Keys that are a class each share their number.
-            if (statement.key == &info && holds(statement))
+            const bool is_shown =
+                learning_is_shown_ || info.name != "mode" || statement.value != "learn";
+            if (statement.key == &info && holds(statement) && is_shown)
                 said.push_back(&statement);
         }
         return said;
@@ -117,20 +109,24 @@ private:
     }
 
     void line(std::string what, const Place& place) {
-        what.resize(std::max(what.size() + 2, kOriginColumn), ' ');
-        text_ += what + "# " + policy_.sources[place.source].name + ":" +
-                 std::to_string(place.line) + "\n";
+        text_ += with_comment(
+            std::move(what), policy_.sources[place.source].name + ":" + std::to_string(place.line));
     }
 
     const Policy& policy_;
     std::map<std::string, std::uint32_t> last_source_;
     std::string text_;
+    bool learning_is_shown_ = true;
 };
 
 }  // namespace
 
 std::string effective_text(const Policy& policy) {
     return Writer(policy).write();
+}
+
+std::string section_text(const Policy& policy, Section section) {
+    return Writer(policy).write_without_learning(section);
 }
 
 }  // namespace bulkhead::policy

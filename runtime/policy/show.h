@@ -11,4 +11,7 @@ namespace bulkhead::policy {
 // line, as a comment, stands the file and line that it comes from.
 std::string effective_text(const Policy& policy);
 
+// One section of it, without the mode `learn`; "" when it says nothing.
+std::string section_text(const Policy& policy, Section section);
+
 }  // namespace bulkhead::policy

@@ -42,7 +42,8 @@ const Wrong kLanguage[] = {
     {"[files]\nraed = []\n", "p.toml:2:1: [files] has no key raed; did you mean \"read\"?"},
     {"[files]\nread = \"/etc\"\n", "p.toml:2:8: [files] read is a list: [\"…\"]"},
     {"[files]\nread = [1]\n", "p.toml:2:9: [files] read: a text in quotes is expected"},
-    {"mode = \"lax\"\n", "p.toml:1:8: mode cannot be \"lax\", only \"enforce\", \"audit\""},
+    {"mode = \"lax\"\n",
+     "p.toml:1:8: mode cannot be \"lax\", only \"enforce\", \"audit\", \"learn\""},
     {"[files]\ndefault = \"raed\"\n",
      "p.toml:2:11: [files] default cannot be \"raed\", only \"read-write\", \"read\", "
      "\"refuse\"; did you mean \"read\"?"},
@@ -50,9 +51,10 @@ const Wrong kLanguage[] = {
      "p.toml:2:9: [files] read: a text cannot have a zero byte"},
     {"extends = \"wbe\"\n",
      "p.toml:1:11: no profile is named \"wbe\"; did you mean \"web\"?\n  profiles are agent, "
-     "audit, ci-job, default, minimal, web"},
+     "audit, ci-job, default, learn, minimal, web"},
     {"mode = \"lax\"\n[files]\nraed = []\n",
-     "p.toml:1:8: mode cannot be \"lax\", only \"enforce\", \"audit\"\np.toml:3:1: [files] has no "
+     "p.toml:1:8: mode cannot be \"lax\", only \"enforce\", \"audit\", \"learn\"\np.toml:3:1: "
+     "[files] has no "
      "key raed; did you mean \"read\"?"},
 };
 INSTANTIATE_TEST_SUITE_P(Language, PolicyMistake, testing::ValuesIn(kLanguage));

@@ -1,0 +1,186 @@
+#include "runtime/learned.h"
+
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <unordered_map>
+
+#include "loader/refusals.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+constexpr std::uint32_t kPortBits = 16;
+constexpr std::uint32_t kAddressBits = 128;
+
+// Within its super block, from its root on: "/" and the names, which lie leaf first.
+std::string path_within(const bh_learned& row) {
+    std::string path;
+    const std::string_view text(row.text, std::min<std::size_t>(row.text_bytes, sizeof row.text));
+    for (std::size_t end = text.size(); end > 0;) {
+        const std::size_t begin = end >= 2 ? text.rfind('\0', end - 2) + 1 : 0;
+        path += "/" + std::string(text.substr(begin, end - 1 - begin));
+        end = begin;
+    }
+    return path.empty() ? "/" : path;
+}
+
+bool is_beneath(std::string_view path, std::string_view above) {
+    if (above == "/")
+        return true;
+    return path.starts_with(above) && (path.size() == above.size() || path[above.size()] == '/');
+}
+
+// Where the mounts show it: of several by the one that shows least else, the last of these.
+std::optional<std::string> path_in(const std::vector<MountPoint>& mounts, std::uint32_t dev,
+                                   const std::string& within) {
+    const MountPoint* best = nullptr;
+    for (const MountPoint& mount : mounts) {
+        if (mount.dev == dev && is_beneath(within, mount.root) &&
+            (best == nullptr || mount.root.size() >= best->root.size()))
+            best = &mount;
+    }
+    if (best == nullptr)
+        return std::nullopt;
+    const std::string rest = within.substr(best->root == "/" ? 0 : best->root.size());
+    if (best->path == "/")
+        return rest.empty() ? "/" : rest;
+    return best->path + (rest == "/" ? "" : rest);
+}
+
+bool names_change(unsigned hook) {
+    switch (hook) {
+        case BH_HOOK_path_mknod:
+        case BH_HOOK_path_mkdir:
+        case BH_HOOK_path_rmdir:
+        case BH_HOOK_path_unlink:
+        case BH_HOOK_path_symlink:
+        case BH_HOOK_path_link:
+        case BH_HOOK_path_rename:
+            return true;
+        default:
+            return false;
+    }
+}
+
+class Observer {
+public:
+    explicit Observer(const std::vector<MountPoint>& mounts) : mounts_(mounts) {}
+
+    policy::Observations observe(const std::vector<loader::LearnedRow>& rows) {
+        for (const loader::LearnedRow& row : rows)
+            add(row.key, row.value);
+        for (const loader::LearnedRow& row : rows) {
+            if (row.key.kind == BH_LEARNED_MOVE)
+                add_move(row.key);
+        }
+        return std::move(seen_);
+    }
+
+private:
+    struct Known {
+        std::string path;
+        bool is_directory = false;
+    };
+
+    void add(const bh_learned_key& key, const bh_learned& row) {
+        switch (key.kind) {
+            case BH_LEARNED_FILE:
+                return add_file(key, row);
+            case BH_LEARNED_ADDRESS:
+                return add_address(key, row);
+            case BH_LEARNED_PORT:
+                seen_.ports.push_back({static_cast<std::uint16_t>(key.access),
+                                       static_cast<std::uint8_t>(key.access >> kPortBits)});
+                return;
+            case BH_LEARNED_CAPABILITY:
+                return add_capability(key, row);
+            case BH_LEARNED_MOVE:
+                return;
+            default:
+                return add_class(seen_.classes, key, row, "");
+        }
+    }
+
+    static void add_class(std::map<bh_class, policy::SeenClass>& classes, const bh_learned_key& key,
+                          const bh_learned& row, const std::string& object) {
+        policy::SeenClass& seen = classes[static_cast<bh_class>(key.class_id)];
+        seen.count += row.count;
+        if (seen.example.empty())
+            seen.example =
+                object.empty() ? std::string("at ") + loader::hook_name(key.hook) : object;
+    }
+
+    void add_file(const bh_learned_key& key, const bh_learned& row) {
+        const std::string within = path_within(row);
+        std::optional<std::string> path;
+        if ((row.flags & BH_REFUSAL_INTERNAL) == 0)
+            path = path_in(mounts_, static_cast<std::uint32_t>(row.object[0]), within);
+        if (key.class_id != BH_CLASS_PATHS && key.class_id != BH_CLASS_EXECUTION)
+            return add_class(seen_.classes, key, row, path.value_or(within));
+        if (!path)
+            return add_class(seen_.nameless, key, row,
+                             fmt::format("inode {} of device {}:{}, {}", row.object[1],
+                                         row.object[0] >> 20, row.object[0] & 0xfffff, within));
+        const bool is_directory = S_ISDIR(row.object[2]);
+        if (names_change(key.hook)) {
+            Known& known = known_[key.object[0]];
+            known.path = *path;
+            known.is_directory |= is_directory;
+        }
+        seen_.files.push_back(
+            {.path = std::move(*path),
+             .rights = key.access,
+             .act = names_change(key.hook) ? policy::FileAct::kNamed : policy::FileAct::kUsed,
+             .is_directory = is_directory,
+             .has_other_names = (row.flags & BH_LEARNED_LINKED) != 0,
+             .count = row.count});
+    }
+
+    void add_move(const bh_learned_key& key) {
+        const auto from = known_.find(key.object[0]), to = known_.find(key.object[1]);
+        if (from != known_.end() && to != known_.end())
+            seen_.moves.push_back({from->second.path, to->second.path,
+                                   from->second.is_directory || to->second.is_directory});
+    }
+
+    void add_address(const bh_learned_key& key, const bh_learned& row) {
+        if (row.object[0] == AF_PACKET)
+            return add_class(seen_.nameless, key, row, "a packet socket");
+        policy::SeenAddress seen;
+        static_assert(sizeof key.object == sizeof seen.address.address);
+        std::memcpy(seen.address.address.data(), key.object, sizeof key.object);
+        seen.address.bits = kAddressBits;
+        seen.port = static_cast<std::uint16_t>(key.access);
+        seen.protocol = static_cast<std::uint8_t>(key.access >> kPortBits);
+        seen.count = row.count;
+        seen_.addresses.push_back(seen);
+    }
+
+    // One that reaches beyond the environment is of a class of its own, and is kept as well.
+    void add_capability(const bh_learned_key& key, const bh_learned& row) {
+        const auto capability = static_cast<unsigned>(key.object[0]);
+        seen_.capabilities.insert(capability);
+        if (key.class_id != BH_CLASS_DROPPED_CAPABILITIES)
+            add_class(seen_.classes, key, row, fmt::format("capability {}", capability));
+    }
+
+    const std::vector<MountPoint>& mounts_;
+    policy::Observations seen_;
+    std::unordered_map<std::uint64_t, Known> known_;  // by the hash of the path
+};
+
+}  // namespace
+
+policy::Observations observe(const std::vector<loader::LearnedRow>& rows,
+                             const std::vector<MountPoint>& mounts, std::uint64_t lost) {
+    policy::Observations seen = Observer(mounts).observe(rows);
+    seen.lost = lost;
+    return seen;
+}
+
+}  // namespace bulkhead::runtime
