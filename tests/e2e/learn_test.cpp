@@ -237,7 +237,7 @@ TEST(Learn, WritesThePolicyOfAServer) {
     const Written policy("learned.toml");
     const Arguments serve = {
         "bash", "-c",
-        "nginx -g 'daemon off;' & until curl -fsS -o /dev/null http://127.0.0.1/; do sleep 0.2; "
+        "nginx -g 'daemon off;' & until sleep 0.5; curl -fsS -o /dev/null http://127.0.0.1/; do :; "
         "done; nginx -s quit && wait"};
     learn(policy.path(), serve);
     const std::string text = policy.text();
@@ -305,6 +305,21 @@ TEST(Learn, TakesASectionAndLeavesTheOthers) {
     EXPECT_EQ(bulkhead({"policy", "check", policy.path()}).exit_code, 0) << text;
     expect_refused(run({"--policy", "web", "--learn", policy.path()}, {"true"}),
                    {125, {"--learn", "does not learn"}});
+}
+
+// 70 directories deep.
+TEST(Learn, SaysWhatNoRuleCanName) {
+    const NothingLeft nothing_left;
+    const Written policy("learned.toml");
+    const Outcome learned =
+        run({"--learn", policy.path()}, {"python3", "-I", "-c",
+                                         "import os\nos.makedirs('/tmp' + '/d' * 70)\n"
+                                         "open('/tmp' + '/d' * 70 + '/file', 'w').close()"});
+    EXPECT_EQ(learned.exit_code, 0) << learned.err;
+    EXPECT_NE(policy.text().find("# NOT IN THE RULES, as no rule can name it: paths, "),
+              std::string::npos)
+        << policy.text();
+    EXPECT_EQ(bulkhead({"policy", "check", policy.path()}).exit_code, 0) << policy.text();
 }
 
 TEST(Learn, SaysThatItIsIncompleteWhenTheMapIsFull) {
