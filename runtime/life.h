@@ -33,7 +33,7 @@ struct EnvironmentStatus {
     std::uint64_t audited = 0;
     std::uint64_t learned = 0;    // different acts that were kept
     std::uint64_t unlearned = 0;  // acts that could not be
-    std::string problem;  // of a broken one
+    std::string problem;          // of a broken one
 };
 
 // All environments, by name. Sweeps first.
