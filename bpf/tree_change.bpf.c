@@ -184,23 +184,36 @@ static __noinline __u64 bh_learn_name(struct bh_subject *subject, struct dentry 
 	return lesson ? lesson->key.object[0] : 0;
 }
 
+/* That these two, of which bh_learn_name() told, are of one act. */
+static __noinline int bh_learn_move(struct bh_subject *subject, __u64 from, __u64 to, __u16 hook)
+{
+	struct bh_request request = {
+		.hook = hook,
+		.class_id = BH_CLASS_PATHS,
+		.object_kind = BH_OBJECT_MOVE,
+		.values = { from, to },
+	};
+
+	bh_sign(subject, &request);
+	return bh_learn(&request);
+}
+
 /*
  * True when the act is learned instead of judged: a policy that allows it gives the same rights at
  * both names, so that both are kept, and which belong together.
  */
 static __noinline int bh_learn_names(struct bh_subject *subject, struct bh_names *names, __u16 hook)
 {
-	struct bh_request request = { .hook = hook, .class_id = BH_CLASS_PATHS };
+	__u64 from, to;
+	__u32 rule = 0;
 
 	if (!subject->state || !BH_CONTROL_REFUSES(subject->control, BH_CLASS_PATHS) ||
-	    !(bh_settle(subject, BH_CLASS_PATHS, &request.rule) & BH_REFUSAL_LEARNED) ||
+	    !(bh_settle(subject, BH_CLASS_PATHS, &rule) & BH_REFUSAL_LEARNED) ||
 	    !bh_is_current(subject))
 		return 0;
-	request.values[0] = bh_learn_name(subject, names->from, hook);
-	request.values[1] = bh_learn_name(subject, names->to, hook);
-	request.object_kind = BH_OBJECT_MOVE;
-	bh_sign(subject, &request);
-	bh_learn(&request);
+	from = bh_learn_name(subject, names->from, hook);
+	to = bh_learn_name(subject, names->to, hook);
+	bh_learn_move(subject, from, to, hook);
 	return 1;
 }
 
