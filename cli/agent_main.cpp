@@ -1,5 +1,6 @@
-// bulkhead-agent: the Prometheus endpoint. A program of its own, as it needs shared libraries
-// that would slow down every other command. Nothing depends on it: it only reads.
+// bulkhead-agent: the Prometheus endpoint, and what ended goes to the ledger while it runs. A
+// program of its own, as it needs shared libraries that would slow down every other command.
+// Nothing depends on it: what it does not do the next command does.
 #include <netinet/in.h>
 #include <prometheus/exposer.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -17,6 +18,7 @@
 #include "loader/agent_port.h"
 #include "runtime/cgroup.h"
 #include "runtime/exporter.h"
+#include "runtime/running.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -69,6 +71,22 @@ sigset_t stop_signals() {
     return set;
 }
 
+// Every ten seconds: a power cut loses at most that of what ended.
+int keep_ledger_until(const sigset_t& stop) {
+    constexpr timespec kPause = {10, 0};
+    std::string told;
+    while (true) {
+        const auto kept = runtime::keep_ledger();
+        const std::string problem = kept ? "" : kept.error().message();
+        if (!problem.empty() && problem != told)
+            spdlog::error("{}", problem);
+        told = problem;
+        const int signal = ::sigtimedwait(&stop, nullptr, &kPause);
+        if (signal > 0)
+            return signal;
+    }
+}
+
 Status serve(const std::string& address) {
     // Blocked before the server's threads exist, so that only sigwait() takes them.
     const sigset_t stop = stop_signals();
@@ -81,8 +99,7 @@ Status serve(const std::string& address) {
     exposer->RegisterCollectable(announced);
     exposer->RegisterCollectable(exporter);
     spdlog::info("serving /metrics on {} (port {})", address, port);
-    int signal = 0;
-    ::sigwait(&stop, &signal);
+    const int signal = keep_ledger_until(stop);
     spdlog::info("stopped by {}", ::strsignal(signal));
     return {};
 }

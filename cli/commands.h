@@ -8,6 +8,8 @@ namespace bulkhead::cli {
 extern const Command kAdopt;
 extern const Command kAgent;
 extern const Command kBeancounters;
+extern const Command kBill;
+extern const Command kReceipts;
 extern const Command kRelease;
 extern const Command kRun;
 extern const Command kExec;
@@ -21,6 +23,7 @@ extern const Command kPolicy;
 extern const Command kWhy;
 extern const Command kDoctor;
 extern const Command kLoad;
+extern const Command kTop;
 extern const Command kUnload;
 extern const Command kUsage;
 

@@ -6,6 +6,7 @@ find_library(LIBBPF_ARCHIVE NAMES libbpf.a REQUIRED)
 find_library(LIBELF_ARCHIVE NAMES libelf.a REQUIRED)
 find_library(ZLIB_ARCHIVE NAMES libz.a REQUIRED)
 find_library(ZSTD_ARCHIVE NAMES libzstd.a)
+find_library(SQLITE_ARCHIVE NAMES libsqlite3.a REQUIRED)
 
 add_library(bulkhead_libbpf INTERFACE)
 set(libelf "${LIBELF_ARCHIVE}" "${ZLIB_ARCHIVE}")

@@ -162,6 +162,13 @@ const bh_state* Environments::state(bh_label label) const {
     return &(*mapped_states_)[label.slot];
 }
 
+Result<bh_state> Environments::copy_state(bh_label label) const {
+    BULKHEAD_TRY_VALUE(state, states_.find(label.slot));
+    if (!is_live(label) || !state)
+        return fail(Error(ESTALE, "the environment is gone"));
+    return *state;
+}
+
 std::size_t Environments::count() const {
     std::size_t live = 0;
     for_each([&](bh_label, const bh_environment&) { ++live; });

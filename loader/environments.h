@@ -84,6 +84,10 @@ public:
     [[nodiscard]] const bh_environment* record(bh_label label) const;
     // Mapped at the first call: a start that meets no other environment does not pay for it.
     [[nodiscard]] const bh_state* state(bh_label label) const;
+    // A copy of the same: one look-up, for whoever needs it once.
+    [[nodiscard]] Result<bh_state> copy_state(bh_label label) const;
+    // CLOCK_BOOTTIME at which the programs were loaded: serials count from there.
+    [[nodiscard]] __u64 loaded_ns() const { return meta_[0].loaded_ns; }
     [[nodiscard]] std::size_t count() const;
     // In the order of their slots.
     void for_each(const std::function<void(bh_label, const bh_environment&)>& visit) const;

@@ -8,6 +8,7 @@
 #include <ctime>
 
 #include "loader/cgroup_programs.h"
+#include "loader/environments.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
@@ -147,6 +148,32 @@ Result<MeterReading> Meters::read_self(int cgroup) {
     if (readings.empty())
         return fail(Error(ENOENT, "the cgroup is not that of a metered environment"));
     return readings.front();
+}
+
+Result<MeterReading> read_last(const Environments& environments, bh_label label) {
+    const bh_environment* record = environments.record(label);
+    if (record == nullptr)
+        return fail(Error(ESTALE, "the environment is gone"));
+    BULKHEAD_TRY_VALUE(state, environments.copy_state(label));
+    auto rows = open_pinned_map<__u32, bh_usage>("bh_usage");
+    if (!rows)
+        return fail(std::move(rows).error());
+    BULKHEAD_TRY_VALUE(row, rows->find(label.slot));
+    MeterReading reading{label, *record, {}, state};
+    if (row && row->serial == label.serial)
+        reading.usage = *row;
+    divide_cpu_time(reading.usage);
+    return reading;
+}
+
+Result<MeterReading> read_final(const Environments& environments, bh_label label, int cgroup) {
+    BULKHEAD_TRY_VALUE(program, open_pinned(program_pin("bh_meter")));
+    // memory.stat is left out: it is the dearest, and an environment without a task has only what
+    // will be freed with its cgroup.
+    for (const char* file : {"cpu.stat", "io.stat", "cpu.pressure"})
+        BULKHEAD_TRY(flush(cgroup, file));
+    BULKHEAD_TRY(run_pass(program.get(), cgroup, Scope::kSelf));
+    return read_last(environments, label);
 }
 
 }  // namespace bulkhead::loader

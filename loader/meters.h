@@ -10,6 +10,8 @@
 
 namespace bulkhead::loader {
 
+class Environments;
+
 // Copies of an environment's rows as of one pass.
 struct MeterReading {
     bh_label label;
@@ -50,6 +52,14 @@ private:
     MappedArray<bh_state> states_;
     MappedArray<bh_usage> usage_;
 };
+
+// Of the environment whose cgroup this is, in which nothing runs any more: the last reading. The
+// end of every environment pays for it, so that it maps no rows and has no lock: what it reads does
+// not move any more. ESTALE: that environment is gone.
+Result<MeterReading> read_final(const Environments& environments, bh_label label, int cgroup);
+
+// What was last read of an environment whose cgroup is gone already, and what programs counted.
+Result<MeterReading> read_last(const Environments& environments, bh_label label);
 
 // Divides cpu_ns between user and system in the proportion of the sampled times, the way
 // cpu.stat does, so that neither goes back. `usage.cpu_user_ns` and `cpu_system_ns` hold the

@@ -27,6 +27,7 @@
 #include "runtime/learned_record.h"
 #include "runtime/life.h"
 #include "runtime/policy_record.h"
+#include "runtime/receipts.h"
 #include "runtime/start.h"
 #include "runtime/store.h"
 #include "runtime/tree_paths.h"
@@ -118,10 +119,21 @@ private:
     bool thaw_ = true;
 };
 
-Status release_all(loader::Environments& environments, bh_label label, const std::string& cgroup) {
+// One that was never adopted to the end used nothing that is its own.
+enum class Adoption { kFailed, kComplete };
+
+Status release_all(loader::Environments& environments, bh_label label, const std::string& cgroup,
+                   Adoption adoption) {
     const auto frozen = Freeze::take(cgroup);
     if (!frozen && frozen.error().code() != ENOENT)
         return fail(frozen.error());
+    if (adoption == Adoption::kComplete) {
+        UniqueFd directory(::open((std::string(kCgroupRoot) + cgroup).c_str(),
+                                  O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        BULKHEAD_TRY(directory
+                         ? store_final(environments, label, Cgroup::over(std::move(directory)), {})
+                         : store_last_read(environments, label));
+    }
     return loader::release_tasks(environments, label);
 }
 
@@ -142,7 +154,7 @@ public:
             return;
         // A record that was not published is withdrawn all the same.
         if (label_.serial != 0)
-            (void)release_all(environments_, label_, cgroup_);
+            (void)release_all(environments_, label_, cgroup_, Adoption::kFailed);
         if (directory_)
             (void)remove_state(name_);
     }
@@ -276,7 +288,7 @@ Status release(const std::string& name) {
                         .advise("bulkhead stop " + name));
     BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
     BULKHEAD_TRY_VALUE(state, directory.load());
-    BULKHEAD_TRY(release_all(environments, label, state.spec.adopted_cgroup));
+    BULKHEAD_TRY(release_all(environments, label, state.spec.adopted_cgroup, Adoption::kComplete));
     BULKHEAD_TRY(remove_state(name));
     tell("released", name, nlohmann::json::object());
     return {};
@@ -288,6 +300,7 @@ Result<bool> sweep_adopted(loader::Environments& environments, bh_label label,
         cgroup || cgroup.error().code() != ESTALE)
         return false;
     const std::string name = record.name;
+    BULKHEAD_TRY(store_last_read(environments, label));
     BULKHEAD_TRY(environments.withdraw(label));
     BULKHEAD_TRY(loader::settle_adoption(environments));
     BULKHEAD_TRY(remove_state(name));

@@ -4,9 +4,12 @@
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "runtime/exporter_retired.h"
 #include "runtime/usage.h"
 
 namespace bulkhead::runtime {
@@ -23,8 +26,17 @@ public:
     [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
 
 private:
+    struct RetiredNow {
+        std::optional<Retired> sums;  // none: they could not be read since the agent started
+        bool stored;                  // all that ended is in them
+    };
+    // Takes from `all` what is in the sums.
+    RetiredNow retire(std::vector<Usage>& all) const;
+
     std::string parent_cgroup_;
     std::string version_;
+    mutable std::mutex mutex_;  // several scrapes at once
+    mutable std::optional<Retired> last_retired_;
 };
 
 }  // namespace bulkhead::runtime

@@ -15,6 +15,7 @@
 #include "loader/pins.h"
 #include "runtime/cgroup.h"
 #include "runtime/journal.h"
+#include "runtime/receipts.h"
 #include "runtime/remains.h"
 
 namespace bulkhead::runtime {
@@ -138,6 +139,9 @@ Result<loader::UnloadOutcome> unload_programs() {
     if (auto environments = loader::Environments::open()) {
         sweep(*environments);
         sweep_unrecorded(*environments);
+        // Other programs may come next, whose readings have another form. What cannot be stored now
+        // waits all the same.
+        (void)open_drained_ledger();
     } else if (environments.error().code() == EPROTO) {
         BULKHEAD_TRY(expect_all_ended());
     }

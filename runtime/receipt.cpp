@@ -6,12 +6,11 @@
 #include <unistd.h>
 
 #include <cstdio>
-#include <ctime>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
 
-#include "loader/meters.h"
+#include "loader/unique_fd.h"
 #include "runtime/clock.h"
 
 namespace bulkhead::runtime {
@@ -27,13 +26,6 @@ json exit_json(const std::optional<int>& status) {
     if (WIFSIGNALED(*status))
         return {{"signal", WTERMSIG(*status)}};
     return {{"code", WEXITSTATUS(*status)}};
-}
-
-std::uint64_t boot_now_ns() {
-    timespec now{};
-    ::clock_gettime(CLOCK_BOOTTIME, &now);
-    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 +
-           static_cast<std::uint64_t>(now.tv_nsec);
 }
 
 Status write_all(int fd, std::string_view text, const std::string& path) {
@@ -60,14 +52,16 @@ Status replace_file(const std::string& temporary, const std::string& path, std::
 
 }  // namespace
 
-Result<Receipt> final_receipt(int cgroup_fd) {
-    BULKHEAD_TRY_VALUE(meters, loader::Meters::open());
-    BULKHEAD_TRY_VALUE(reading, meters.read_self(cgroup_fd));
-    Receipt receipt{.usage = usage_of(reading), .ended_unix_ns = 0, .exit_status = {}};
-    const std::uint64_t exited_ns = reading.state.exited_ns;
-    if (exited_ns != 0)
+Receipt receipt_of(const ledger::Ended& ended) {
+    const loader::MeterReading& reading = ended.reading;
+    Receipt receipt{.usage = usage_of(reading),
+                    .ended_unix_ns = ended.boot_unix_ns + ended.ended_boot_ns,
+                    .exit_status = {},
+                    .exactness = ended.exactness};
+    // By the clock of the boot in which it ran, as it was set at its end.
+    receipt.usage.started_unix_ns = ended.boot_unix_ns + reading.record.started_ns;
+    if (reading.state.exited_ns != 0)
         receipt.exit_status = static_cast<int>(reading.state.exit_status);
-    receipt.ended_unix_ns = unix_ns_of_boot_ns(exited_ns != 0 ? exited_ns : boot_now_ns());
     return receipt;
 }
 
@@ -76,6 +70,7 @@ json to_json(const Receipt& receipt) {
     all["ended"] = rfc3339(receipt.ended_unix_ns);
     all["exit"] = exit_json(receipt.exit_status);
     all["out_of_memory"] = receipt.usage.oom_kills != 0;
+    all["exact"] = receipt.exactness == ledger::Exactness::kExact;
     return all;
 }
 

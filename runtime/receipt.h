@@ -8,6 +8,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "loader/result.h"
+#include "runtime/ledger/pending.h"
 #include "runtime/usage.h"
 
 namespace bulkhead::runtime {
@@ -17,11 +18,11 @@ struct Receipt {
     std::uint64_t ended_unix_ns = 0;  // when the first process ended; if unknown, now
     // As wait(2) gives it; absent when the first process' end was not seen.
     std::optional<int> exit_status;
+    ledger::Exactness exactness = ledger::Exactness::kExact;
 };
 
-// To be called when the cgroup is empty, before the record is withdrawn and the cgroup removed.
-// Whoever started the environment need not be alive: everything is in the kernel.
-Result<Receipt> final_receipt(int cgroup_fd);
+// Of a final reading, wherever and whenever it was taken.
+Receipt receipt_of(const ledger::Ended& ended);
 
 nlohmann::json to_json(const Receipt& receipt);
 

@@ -9,10 +9,11 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/adopt.h"
+#include "runtime/cgroup.h"
 #include "runtime/clock.h"
 #include "runtime/journal.h"
 #include "runtime/learned_record.h"
-#include "runtime/receipt.h"
+#include "runtime/receipts.h"
 #include "runtime/store.h"
 
 namespace bulkhead::runtime {
@@ -38,6 +39,23 @@ void tell_unminded_end(const loader::Environments& environments, const StateDire
             {{"exit_code", WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)}});
 }
 
+// Of an environment that ran. One that is kept has it stored at its end, and a mark that it is.
+Status store_unless_stored(const loader::Environments& environments, const std::string& name,
+                           bh_label label) {
+    const bh_environment* record = environments.record(label);
+    if (record == nullptr || record->init_pid == 0)
+        return {};
+    const auto directory = StateDirectory::open(name);
+    if (directory && directory->is_receipt_stored())
+        return {};
+    const auto state = directory ? directory->load() : fail(Error(directory.error()));
+    const auto cgroup = Cgroup::open(name);
+    BULKHEAD_TRY(
+        cgroup ? store_final(environments, label, *cgroup, state ? state->spec : EnvironmentSpec{})
+               : store_last_read(environments, label));
+    return directory ? directory->mark_receipt_stored() : Status{};
+}
+
 void sweep_one(loader::Environments& environments, const std::string& name) {
     auto directory = StateDirectory::open(name);
     if (!directory) {
@@ -61,10 +79,12 @@ void sweep_one(loader::Environments& environments, const std::string& name) {
     if (const auto populated = cgroup->populated(); !populated || *populated)
         return;
     tell_unminded_end(environments, *directory, state->spec);
+    const auto label = environments.find(name);
     // Without its receipt an environment is not removed: the next command tries again.
-    if (store_receipt(*cgroup, state->spec) && store_learned(environments, state->spec) &&
+    if (label && store_learned(environments, state->spec) &&
+        store_unless_stored(environments, name, *label) &&
         state->spec.afterlife == Afterlife::kRemove)
-        (void)remove_environment(environments, name);
+        (void)remove_stored(environments, name);
 }
 
 }  // namespace
@@ -82,16 +102,15 @@ void remove_remains(const std::string& name, bh_label label) {
 
 Status remove_environment(loader::Environments& environments, const std::string& name) {
     if (const auto label = environments.find(name))
+        BULKHEAD_TRY(store_unless_stored(environments, name, *label));
+    return remove_stored(environments, name);
+}
+
+Status remove_stored(loader::Environments& environments, const std::string& name) {
+    if (const auto label = environments.find(name))
         BULKHEAD_TRY(environments.withdraw(*label));
     BULKHEAD_TRY(Cgroup::remove(name));
     return remove_state(name);
-}
-
-Status store_receipt(const Cgroup& cgroup, const EnvironmentSpec& spec) {
-    if (spec.receipt_path.empty())
-        return {};
-    BULKHEAD_TRY_VALUE(receipt, final_receipt(cgroup.fd()));
-    return write_receipt(receipt, spec.receipt_path);
 }
 
 void tell_end(const StateDirectory& directory, const EnvironmentSpec& spec, int exit_code) {

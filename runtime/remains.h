@@ -7,7 +7,6 @@
 #include "bpf/wire.h"
 #include "loader/environments.h"
 #include "loader/result.h"
-#include "runtime/cgroup.h"
 #include "runtime/spec.h"
 #include "runtime/store.h"
 
@@ -17,12 +16,12 @@ namespace bulkhead::runtime {
 // kept layer. Used where errors can only be swallowed: a failed start.
 void remove_remains(const std::string& name, bh_label label);
 
-// The same, for an orderly end: reports what could not be removed.
+// The same, for an orderly end: reports what could not be removed. Without its receipt stored
+// nothing is: the next command tries again.
 Status remove_environment(loader::Environments& environments, const std::string& name);
 
-// Writes the final usage where the specification wants it; nothing when it wants none. The cgroup
-// must be empty.
-Status store_receipt(const Cgroup& cgroup, const EnvironmentSpec& spec);
+// Of one whose receipt is stored.
+Status remove_stored(loader::Environments& environments, const std::string& name);
 
 // Into the journal, once: that the first process of an environment ended now, and how, as a shell
 // has it. For whoever minds it; of what nobody minded sweep() tells.

@@ -14,6 +14,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr const char* kReceiptStored = "receipt-stored";
+
 UniqueFd open_directory(const std::string& path) {
     return UniqueFd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
 }
@@ -130,6 +132,18 @@ Result<UniqueFd> StateDirectory::open_output() const {
 bool StateDirectory::mark_end_told() const {
     return static_cast<bool>(UniqueFd(
         ::openat(directory_.get(), "end-told", O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)));
+}
+
+Status StateDirectory::mark_receipt_stored() const {
+    const UniqueFd mark(
+        ::openat(directory_.get(), kReceiptStored, O_WRONLY | O_CREAT | O_CLOEXEC, 0600));
+    if (!mark)
+        return fail_errno("make " + state_path(name_) + "/" + kReceiptStored);
+    return {};
+}
+
+bool StateDirectory::is_receipt_stored() const {
+    return ::faccessat(directory_.get(), kReceiptStored, F_OK, 0) == 0;
 }
 
 Status remove_state(std::string_view name) {

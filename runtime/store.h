@@ -45,6 +45,9 @@ public:
     [[nodiscard]] Result<EnvironmentState> load() const;
     // True the first time: its end was not told of yet.
     [[nodiscard]] bool mark_end_told() const;
+    // Its final usage is in the ledger, or waits for it. Of those that are kept after their end.
+    Status mark_receipt_stored() const;
+    [[nodiscard]] bool is_receipt_stored() const;
     // Where a detached environment's output goes: opened for appending.
     [[nodiscard]] Result<UniqueFd> open_output() const;
 

@@ -103,6 +103,7 @@ std::uint64_t Usage::refused() const {
 Usage usage_of(const loader::MeterReading& reading) {
     Usage usage;
     usage.environment = reading.record.name;
+    usage.serial = reading.label.serial;
     usage.best_effort = (reading.record.flags & BH_ENV_BEST_EFFORT) != 0;
     usage.started_unix_ns = unix_ns_of_boot_ns(reading.record.started_ns);
     copy_cgroup(reading.usage, usage);

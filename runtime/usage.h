@@ -64,6 +64,7 @@ struct Refusals {
 // Absolute since the environment started. Memory and tasks are as of now.
 struct Usage {
     std::string environment;
+    std::uint32_t serial = 0;  // of its label
     bool best_effort = false;
     std::uint64_t started_unix_ns = 0;
 

@@ -40,6 +40,7 @@ json memory_json(const Usage& usage) {
             {"kernel_bytes", usage.kernel_bytes},  {"slab_bytes", usage.slab_bytes},
             {"sock_bytes", usage.sock_bytes},      {"byte_seconds", usage.memory_byte_seconds},
             {"faults", usage.faults},              {"major_faults", usage.major_faults},
+            {"minor_faults", usage.faults - usage.major_faults},
             {"scanned_bytes", usage.scanned_bytes}, {"reclaimed_bytes", usage.reclaimed_bytes},
             {"oom_kills", usage.oom_kills}};
 }

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <future>
 #include <map>
 #include <sstream>
 
@@ -139,6 +140,59 @@ TEST(Agent, ServesWhatIsLeftWhenTheProgramsAreUnloaded) {
     const Detached shown("shown", kIdle);
     EXPECT_EQ(scrape()["bulkhead_environments"], 1);
     EXPECT_EQ(announced_port(), static_cast<__u32>(kPort));
+}
+
+// An ended environment's series go at the next scrape; what it used stays in the sums, and does so
+// when the agent is killed and starts again.
+TEST(Agent, KeepsTheSumsOfWhatEnded) {
+    const std::string sum = "bulkhead_retired_cpu_seconds_total{mode=\"user\"}";
+    const std::string count = "bulkhead_retired_environments_total";
+    const std::string series =
+        "bulkhead_environment_cpu_seconds_total{environment=\"retired\",mode=\"user\"}";
+    std::map<std::string, double> before, after;
+    {
+        const Agent agent;
+        const Detached ended(
+            "retired",
+            {"/bin/sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; exit 0"});
+        EXPECT_TRUE(eventually([] { return !bulkhead_json({"receipts", "retired"}).empty(); }, 30));
+        before = scrape();
+        EXPECT_FALSE(before.contains(series)) << "it is kept, but ended";
+        EXPECT_EQ(before["bulkhead_environments"], 0);
+        EXPECT_EQ(before["bulkhead_ledger_up"], 1);
+        EXPECT_GT(before[sum], 0);
+        EXPECT_GE(before[count], 1);
+    }
+    const Agent again;
+    after = scrape();
+    EXPECT_EQ(after[sum], before[sum]);
+    EXPECT_EQ(after[count], before[count]);
+    const Outcome ran = run({"--name", "retired"}, {"/bin/true"});
+    EXPECT_EQ(ran.exit_code, 0) << ran.err;
+    const auto later = scrape();
+    EXPECT_EQ(later.at(count), after[count] + 1);
+    for (const auto& [name, value] : after)
+        if (name.starts_with("bulkhead_retired_")) {
+            EXPECT_GE(later.at(name), value) << name << " went back";
+        }
+}
+
+TEST(Agent, AnswersTenScrapersAndASecondAgentAtOnce) {
+    const Detached shown("shown", kIdle);
+    const Agent agent;
+    const Running second({"agent", "--listen", "127.0.0.1:19751"});
+    EXPECT_TRUE(eventually([] { return !http_get(19751, "/metrics").empty(); }, 30));
+    constexpr int kScrapers = 10;
+    std::vector<std::future<std::string>> scrapes;
+    scrapes.reserve(kScrapers);
+    for (int i = 0; i < kScrapers; ++i)
+        scrapes.push_back(std::async(
+            std::launch::async, [i] { return http_get(i % 2 == 0 ? kPort : 19751, "/metrics"); }));
+    for (auto& one : scrapes) {
+        const std::string text = one.get();
+        EXPECT_NE(text.find("\nbulkhead_up 1\n"), std::string::npos);
+        EXPECT_NE(text.find("\nbulkhead_ledger_up 1\n"), std::string::npos);
+    }
 }
 
 // The server that Debian ships, on a data folder in memory. Ended with the object.

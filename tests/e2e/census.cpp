@@ -25,6 +25,14 @@ void add_tree(const char* kind, const fs::path& root, Things& things) {
         things.insert(std::string(kind) + " " + entry->path().string());
 }
 
+// The ledger is there to stay, and grows with whatever ends.
+void add_kept(Things& things) {
+    add_tree("state", "/var/lib/bulkhead", things);
+    std::erase_if(things, [](const std::string& thing) {
+        return thing.starts_with("state /var/lib/bulkhead/.ledger");
+    });
+}
+
 void add_cgroups(Things& things) {
     std::error_code error;
     auto entry = fs::recursive_directory_iterator("/sys/fs/cgroup", error);
@@ -110,7 +118,7 @@ Census Census::take() {
     add_tree("pin", fs::path(loader::kPinRoot), census.things_);
     add_rows(census.things_);
     add_tree("state", "/run/bulkhead", census.things_);
-    add_tree("state", "/var/lib/bulkhead", census.things_);
+    add_kept(census.things_);
     return census;
 }
 

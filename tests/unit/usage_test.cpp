@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <cstring>
 #include <fstream>
+#include <set>
 
 #include <nlohmann/json.hpp>
 
 #include "loader/meters.h"
 #include "runtime/exporter.h"
+#include "runtime/exporter_metrics.h"
 #include "runtime/receipt.h"
 
 namespace bulkhead::runtime {
@@ -118,6 +120,34 @@ TEST(Usage, MemoryOverTimeIsInByteSeconds) {
 
 TEST(Usage, NoEnvironmentGivesNoFamilies) {
     EXPECT_TRUE(environment_families({}).empty());
+}
+
+TEST(Retired, SumsAreTheSameNumbersInBaseUnits) {
+    ledger::Totals totals;
+    ledger::add_numbers(to_json(usage_of(reading())), totals);
+    ledger::add_numbers(to_json(usage_of(reading())), totals);
+    const auto families = retired_families({totals, 2, {}});
+    EXPECT_EQ(sample(families, "bulkhead_retired_environments_total", {}), 2);
+    EXPECT_EQ(sample(families, "bulkhead_retired_cpu_seconds_total", {{"mode", "user"}}), 3);
+    EXPECT_EQ(sample(families, "bulkhead_retired_network_bytes_total", {{"direction", "received"}}),
+              200);
+    EXPECT_EQ(sample(families, "bulkhead_retired_refusals_total", {{"class", "bpf"}}), 6);
+    EXPECT_EQ(sample(families, "bulkhead_retired_oom_kills_total", {}), 2);
+}
+
+// Each counter of an environment has its sum: whoever adds one adds the other.
+TEST(Retired, HasASumForEveryCounterOfAnEnvironment) {
+    std::set<std::string> sums;
+    for (const auto& family : retired_families(
+             {{{"refusals.by_class.bpf", 1}, {"refusals.audited_by_class.bpf", 1}}, 1, {}}))
+        sums.insert(family.name);
+    const std::string mine = "bulkhead_environment_";
+    for (const EnvironmentMetric& metric : environment_metrics())
+        if (metric.type == prometheus::MetricType::Counter) {
+            EXPECT_TRUE(
+                sums.contains("bulkhead_retired_" + std::string(metric.name).substr(mine.size())))
+                << metric.name;
+        }
 }
 
 TEST(Receipt, TellsHowItEnded) {

@@ -1,0 +1,83 @@
+// The ledger: what ended environments used, each life once, in SQLite (docs/metering.md has the
+// schema). Whoever opens it waits at most some seconds for another writer.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "loader/result.h"
+#include "runtime/ledger/database.h"
+#include "runtime/ledger/life.h"
+
+namespace bulkhead::ledger {
+
+inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr int kPatienceMs = 5000;
+
+// What one life used up to a moment: its end, or, while it runs, the reading at a period's edge.
+struct Entry {
+    Life life;
+    std::string environment;
+    std::uint64_t started_unix_ns = 0;
+    std::uint64_t until_unix_ns = 0;
+    nlohmann::json document;  // of a receipt: to_json(Receipt); of a reading: to_json(Usage)
+};
+
+// Sums of every number of all receipts, by its path in the document: "cpu.user_ns".
+using Totals = std::map<std::string, unsigned __int128>;
+
+struct Filter {
+    std::string environment;                     // empty: all
+    std::optional<std::uint64_t> since_unix_ns;  // ended then or later
+    std::optional<std::uint64_t> until_unix_ns;  // ended before
+};
+
+class Ledger {
+public:
+    // Makes it when it is not there. The errors are for people: locked, damaged, from a newer
+    // version, full disk; each says what to do.
+    static Result<Ledger> open(const std::string& directory, int patience_ms = kPatienceMs);
+
+    // All of them or none, durable when it returns. Those that are there already stay as they are.
+    // Returns how many were new.
+    Result<std::size_t> store(std::span<const Entry> receipts);
+
+    // In the order of their ends.
+    Result<std::vector<Entry>> receipts(const Filter& filter) const;
+    Result<Totals> totals() const;
+    Result<std::uint64_t> count() const;
+    // Of one load of the programs: the serials whose receipts are here.
+    Result<std::vector<std::uint32_t>> stored_serials(const std::string& boot,
+                                                      std::uint64_t loaded_ns) const;
+
+    // Which of `serials` are among these: what a reader of many asks.
+    Result<std::vector<std::uint32_t>> stored_among(const std::string& boot,
+                                                    std::uint64_t loaded_ns,
+                                                    std::span<const std::uint32_t> serials) const;
+
+    // Readings of running environments, for bills of periods that they outlive. As store().
+    Status note(std::span<const Entry> readings);
+    // When the last was noted; 0: never.
+    Result<std::uint64_t> last_noted_unix_ns() const;
+    // For each life the last reading before that moment.
+    Result<std::vector<Entry>> readings_before(std::uint64_t unix_ns) const;
+
+private:
+    explicit Ledger(std::unique_ptr<Database> database) : database_(std::move(database)) {}
+
+    Status add_to_totals(const Totals& sums);
+
+    std::unique_ptr<Database> database_;
+};
+
+// Every whole number in `document`, by its path, added to `sums`.
+void add_numbers(const nlohmann::json& document, Totals& sums);
+
+}  // namespace bulkhead::ledger

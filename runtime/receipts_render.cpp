@@ -1,0 +1,122 @@
+#include "runtime/receipts_render.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "runtime/clock.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+using nlohmann::json;
+
+std::uint64_t number_at(const json& document, const char* pointer) {
+    const json::json_pointer place(pointer);
+    return document.contains(place) ? document.at(place).get<std::uint64_t>() : 0;
+}
+
+std::string exit_text(const json& document) {
+    const json exit = document.value("exit", json());
+    if (!exit.is_object())
+        return "?";
+    return exit.contains("code") ? exit["code"].dump() : "signal " + exit["signal"].dump();
+}
+
+std::string to_second(std::uint64_t unix_ns) {
+    constexpr std::size_t kToSecond = 19;
+    return rfc3339(unix_ns).substr(0, kToSecond) + "Z";
+}
+
+void flatten(const std::string& path, const json& node, std::map<std::string, std::string>& row) {
+    if (node.is_structured()) {
+        const std::string begin = path.empty() ? "" : path + ".";
+        for (const auto& [key, value] : node.items()) {
+            std::string below = begin;
+            flatten(below.append(key), value, row);
+        }
+        return;
+    }
+    row[path] = node.is_string() ? node.get<std::string>() : node.is_null() ? "" : node.dump();
+}
+
+constexpr std::array kLifeColumns = {"environment", "started",   "ended",
+                                     "boot",        "loaded_ns", "serial"};
+
+std::map<std::string, std::string> row_of(const ledger::Entry& receipt) {
+    std::map<std::string, std::string> row;
+    flatten("", receipt.document, row);
+    row["boot"] = receipt.life.boot;
+    row["loaded_ns"] = std::to_string(receipt.life.loaded_ns);
+    row["serial"] = std::to_string(receipt.life.serial);
+    return row;
+}
+
+}  // namespace
+
+std::string csv_field(const std::string& value) {
+    if (value.find_first_of(",\"\r\n") == std::string::npos)
+        return value;
+    std::string quoted = "\"";
+    for (const char letter : value)
+        quoted.append(letter == '"' ? 2 : 1, letter);
+    return quoted + "\"";
+}
+
+std::string receipts_text(std::span<const ledger::Entry> receipts) {
+    std::string text =
+        fmt::format("{:<24} {:<20} {:<20} {:>9} {:>12} {:>14} {:>12} {:>12}\n", "ENVIRONMENT",
+                    "STARTED", "ENDED", "EXIT", "CPU", "MEMORY PEAK", "SENT", "RECEIVED");
+    for (const ledger::Entry& one : receipts)
+        text += fmt::format("{:<24} {:<20} {:<20} {:>9} {:>10.3f} s {:>14} {:>12} {:>12}\n",
+                            one.environment, to_second(one.started_unix_ns),
+                            to_second(one.until_unix_ns), exit_text(one.document),
+                            static_cast<double>(number_at(one.document, "/cpu/total_ns")) / 1e9,
+                            number_at(one.document, "/memory/peak_bytes"),
+                            number_at(one.document, "/network/sent_bytes"),
+                            number_at(one.document, "/network/received_bytes"));
+    return text;
+}
+
+json receipts_json(std::span<const ledger::Entry> receipts) {
+    json array = json::array();
+    for (const ledger::Entry& one : receipts) {
+        json document = one.document;
+        document["life"] = {{"boot", one.life.boot},
+                            {"loaded_ns", one.life.loaded_ns},
+                            {"serial", one.life.serial}};
+        array.push_back(std::move(document));
+    }
+    return array;
+}
+
+std::string receipts_csv(std::span<const ledger::Entry> receipts) {
+    std::vector<std::map<std::string, std::string>> rows;
+    std::set<std::string> further;
+    for (const ledger::Entry& one : receipts) {
+        rows.push_back(row_of(one));
+        for (const auto& [column, value] : rows.back())
+            further.insert(column);
+    }
+    std::vector<std::string> columns(kLifeColumns.begin(), kLifeColumns.end());
+    for (const std::string& column : columns)
+        further.erase(column);
+    columns.insert(columns.end(), further.begin(), further.end());
+    std::string text;
+    for (std::size_t i = 0; i < columns.size(); ++i)
+        text += (i == 0 ? "" : ",") + csv_field(columns[i]);
+    text += "\r\n";
+    for (auto& row : rows) {
+        for (std::size_t i = 0; i < columns.size(); ++i)
+            text += (i == 0 ? "" : ",") + csv_field(row[columns[i]]);
+        text += "\r\n";
+    }
+    return text;
+}
+
+}  // namespace bulkhead::runtime
