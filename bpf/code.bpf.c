@@ -129,8 +129,8 @@ static __always_inline bool bh_has_drifted(struct bh_subject *subject, struct fi
 		return true;
 	}
 	bh_read_change_time(&change, content);
-	return bh_changed_since(&change, request->values[0]) || bh_was_mapped(subject, file, content) ||
-	       bh_hides_writes(file);
+	return bh_changed_since(&change, request->values[0]) ||
+	       bh_was_mapped(subject, file, content) || bh_hides_writes(file);
 }
 
 static __noinline int bh_check_code(struct bh_subject *subject, struct file *file, __u16 hook,

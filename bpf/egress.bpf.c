@@ -116,8 +116,8 @@ static __always_inline void bh_count_connect(struct bh_state *state, struct sock
 	bool v6 = sk->__sk_common.skc_family == BH_AF_INET6;
 
 	if (sk->sk_type == BH_SOCK_STREAM && sock->state == SS_UNCONNECTED)
-		__sync_fetch_and_add(
-			&state->counts.connects[v6 ? BH_FAMILY_IPV6 : BH_FAMILY_IPV4], 1);
+		__sync_fetch_and_add(&state->counts.connects[v6 ? BH_FAMILY_IPV6 : BH_FAMILY_IPV4],
+				     1);
 }
 
 SEC("lsm/socket_connect")

@@ -71,9 +71,9 @@ static __always_inline void bh_clock_step(struct bh_clock *clock, const struct b
 	clock->pages = pages;
 	if (ramp_ns > step_ns)
 		ramp_ns = step_ns;
-	__sync_fetch_and_add(&state->counts.memory_page_ms,
-			     (2 * before * (step_ns - ramp_ns) + (before + pages) * ramp_ns +
-			      1000000) / 2000000);
+	__sync_fetch_and_add(&state->counts.memory_page_ms, (2 * before * (step_ns - ramp_ns) +
+							     (before + pages) * ramp_ns + 1000000) /
+								    2000000);
 }
 
 static long bh_tick_slot(__u32 slot, void *unused)
@@ -122,7 +122,8 @@ static __always_inline void bh_start_ticker(void)
 
 	if (!ticker || __sync_lock_test_and_set(&ticker->running, 1))
 		return;
-	bpf_timer_init(&ticker->timer, &bh_ticker, BH_CLOCK_MONOTONIC); /* fails but the first time */
+	bpf_timer_init(&ticker->timer, &bh_ticker,
+		       BH_CLOCK_MONOTONIC); /* fails but the first time */
 	if (bpf_timer_set_callback(&ticker->timer, bh_tick) ||
 	    bpf_timer_start(&ticker->timer, BH_CLOCK_STEP_NS, 0))
 		__sync_lock_test_and_set(&ticker->running, 0);

@@ -2,8 +2,8 @@
 /*
  * What the scheduler does to the tasks of an environment, looked at whenever one leaves a CPU: how
  * long it had waited for it (run-queue delay, as a sum and by length), and for whom it has to leave
- * although it could go on. Also a step of its memory over time. The last time of all is in bh_exit: who waits for a task may read the
- * sum before the scheduler switches away from it.
+ * although it could go on. Also a step of its memory over time. The last time of all is in bh_exit:
+ * who waits for a task may read the sum before the scheduler switches away from it.
  */
 #include "bpf/memory_clock.bpf.h"
 #include "bpf/run_delay.bpf.h"

@@ -137,7 +137,8 @@ static __always_inline __u8 bh_settle_by(struct bh_label label, __u64 control, _
 	struct bh_policy *policy = bh_policy_by(label, control);
 
 	if (policy && !*rule && class_id < BH_MAX_CLASSES) {
-		/* Verifiers before 6.3 lose the bound with the register: a mask within the row too. */
+		/* Verifiers before 6.3 lose the bound with the register: a mask within the row too.
+		 */
 		barrier_var(class_id);
 		*rule = policy->rule_of_class[class_id & 63];
 	}

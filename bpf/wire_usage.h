@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
-/* Part of wire.h: what the programs count and what one pass over the environments' cgroups leaves. */
+/* Part of wire.h: what the programs count and what one pass over the environments' cgroups leaves.
+ */
 #ifndef BULKHEAD_WIRE_USAGE_H
 #define BULKHEAD_WIRE_USAGE_H
 

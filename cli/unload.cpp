@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "cli/commands.h"
+#include "cli/ledger_actions.h"
 #include "runtime/life.h"
 
 namespace bulkhead::cli {
@@ -11,18 +12,20 @@ namespace {
 Action declare(CLI::App& app) {
     auto json = std::make_shared<bool>(false);
     app.add_flag("--json", *json, "print JSON");
-    return [json](const Payload&) -> Result<int> {
-        BULKHEAD_TRY_VALUE(outcome, runtime::unload_programs());
-        const bool changed = outcome == loader::UnloadOutcome::kUnloaded;
-        if (*json)
-            std::printf("{\"loaded\": false, \"changed\": %s}\n", changed ? "true" : "false");
-        else
-            std::puts(changed ? "unloaded" : "nothing is loaded");
-        return 0;
-    };
+    return [json](const Payload&) -> Result<int> { return unload(*json); };
 }
 
 }  // namespace
+
+Result<int> unload_and_tell(bool json, const std::function<void()>& store_ended) {
+    BULKHEAD_TRY_VALUE(outcome, runtime::unload_programs(store_ended));
+    const bool changed = outcome == loader::UnloadOutcome::kUnloaded;
+    if (json)
+        std::printf("{\"loaded\": false, \"changed\": %s}\n", changed ? "true" : "false");
+    else
+        std::puts(changed ? "unloaded" : "nothing is loaded");
+    return 0;
+}
 
 const Command kUnload = {"unload", "take the kernel programs and maps out of the kernel",
                          ExitCodes::kOwn, declare};

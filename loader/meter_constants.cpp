@@ -71,8 +71,9 @@ Result<Tables> tables(const btf& kernel) {
                         enum_value(kernel, "memcg_stat_item", "MEMCG_NR_STAT");
     Tables found = find_tables();
     if (found.events == 0 || (found.stats == 0 && !direct))
-        return fail(Error(0, "mem_cgroup_stats_index and mem_cgroup_events_index are not in "
-                             "/proc/kallsyms",
+        return fail(Error(0,
+                          "mem_cgroup_stats_index and mem_cgroup_events_index are not in "
+                          "/proc/kallsyms",
                           Fault::kUnsupported)
                         .advise("use a kernel with CONFIG_KALLSYMS_ALL and "
                                 "sysctl kernel.kptr_restrict below 2"));

@@ -185,14 +185,14 @@ constexpr std::array kMetrics = {
                               if (one.refused != 0)
                                   samples.add("class", one.class_name, number(one.refused));
                       }},
-    EnvironmentMetric{"bulkhead_environment_audited_total",
-                      "What the fence would have refused but for the audit mode, by class.",
-                      MetricType::Counter,
-                      [](const Usage& usage, const Samples& samples) {
-                          for (const Refusals& one : usage.refusals)
-                              if (one.audited != 0)
-                                  samples.add("class", one.class_name, number(one.audited));
-                      }},
+    EnvironmentMetric{
+        "bulkhead_environment_audited_total",
+        "What the fence would have refused but for the audit mode, by class.", MetricType::Counter,
+        [](const Usage& usage, const Samples& samples) {
+            for (const Refusals& one : usage.refusals)
+                if (one.audited != 0)
+                    samples.add("class", one.class_name, number(one.audited));
+        }},
     EnvironmentMetric{"bulkhead_environment_internal_refusals_total",
                       "Refused because the fence could not decide.", MetricType::Counter,
                       [](const Usage& usage, const Samples& samples) {

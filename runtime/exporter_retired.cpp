@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "loader/environments.h"
-#include "runtime/receipts.h"
+#include "runtime/receipts_drain.h"
 
 namespace bulkhead::runtime {
 namespace {

@@ -15,7 +15,6 @@
 #include "loader/pins.h"
 #include "runtime/cgroup.h"
 #include "runtime/journal.h"
-#include "runtime/receipts.h"
 #include "runtime/remains.h"
 
 namespace bulkhead::runtime {
@@ -135,13 +134,11 @@ const char* phase_name(Phase phase) {
     return "broken";
 }
 
-Result<loader::UnloadOutcome> unload_programs() {
+Result<loader::UnloadOutcome> unload_programs(const std::function<void()>& store_ended) {
     if (auto environments = loader::Environments::open()) {
         sweep(*environments);
         sweep_unrecorded(*environments);
-        // Other programs may come next, whose readings have another form. What cannot be stored now
-        // waits all the same.
-        (void)open_drained_ledger();
+        store_ended();
     } else if (environments.error().code() == EPROTO) {
         BULKHEAD_TRY(expect_all_ended());
     }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -52,8 +53,9 @@ enum class DestroyKind {
 Status destroy_environment(const std::string& name, DestroyKind kind);
 
 // Takes the programs out of the kernel, and the environments' cgroup with them. EBUSY while
-// environments are there; those that ended unattended are swept first.
-Result<loader::UnloadOutcome> unload_programs();
+// environments are there; those that ended unattended are swept first, and then `store_ended`
+// called: what is pending for the ledger has the form of these programs, and others may come next.
+Result<loader::UnloadOutcome> unload_programs(const std::function<void()>& store_ended);
 
 // Opens the records when the programs are loaded. ENOENT with advice otherwise.
 Result<loader::Environments> open_loaded();

@@ -8,7 +8,7 @@
 #include "loader/environments.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
-#include "runtime/receipts.h"
+#include "runtime/receipts_drain.h"
 #include "runtime/remains.h"
 #include "runtime/usage.h"
 

@@ -34,14 +34,21 @@ json refusals_json(const Usage& usage) {
 }
 
 json memory_json(const Usage& usage) {
-    return {{"current_bytes", usage.memory_bytes}, {"peak_bytes", usage.memory_peak_bytes},
-            {"swap_bytes", usage.swap_bytes},      {"anon_bytes", usage.anon_bytes},
-            {"file_bytes", usage.file_bytes},      {"shmem_bytes", usage.shmem_bytes},
-            {"kernel_bytes", usage.kernel_bytes},  {"slab_bytes", usage.slab_bytes},
-            {"sock_bytes", usage.sock_bytes},      {"byte_seconds", usage.memory_byte_seconds},
-            {"faults", usage.faults},              {"major_faults", usage.major_faults},
+    return {{"current_bytes", usage.memory_bytes},
+            {"peak_bytes", usage.memory_peak_bytes},
+            {"swap_bytes", usage.swap_bytes},
+            {"anon_bytes", usage.anon_bytes},
+            {"file_bytes", usage.file_bytes},
+            {"shmem_bytes", usage.shmem_bytes},
+            {"kernel_bytes", usage.kernel_bytes},
+            {"slab_bytes", usage.slab_bytes},
+            {"sock_bytes", usage.sock_bytes},
+            {"byte_seconds", usage.memory_byte_seconds},
+            {"faults", usage.faults},
+            {"major_faults", usage.major_faults},
             {"minor_faults", usage.faults - usage.major_faults},
-            {"scanned_bytes", usage.scanned_bytes}, {"reclaimed_bytes", usage.reclaimed_bytes},
+            {"scanned_bytes", usage.scanned_bytes},
+            {"reclaimed_bytes", usage.reclaimed_bytes},
             {"oom_kills", usage.oom_kills}};
 }
 

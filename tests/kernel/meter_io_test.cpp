@@ -1,4 +1,5 @@
-// Block I/O against io.stat, faults and reclaim against memory.stat, with files on ext4 on a RAM disk.
+// Block I/O against io.stat, faults and reclaim against memory.stat, with files on ext4 on a RAM
+// disk.
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>

@@ -208,7 +208,8 @@ TEST(Meter, NetworkIsThatOfEveryInterface) {
     ::usleep(300'000);
     for (NetworkEnvironment* one : {&mine, &other}) {
         EXPECT_GE(one->bare().state().counts.traffic[BH_SENT].packets, 4U);
-        EXPECT_GE(one->bare().state().counts.traffic[BH_RECEIVED].packets, 4U) << "ARP and three datagrams or answers";
+        EXPECT_GE(one->bare().state().counts.traffic[BH_RECEIVED].packets, 4U)
+            << "ARP and three datagrams or answers";
         expect_counted_like_interfaces(*one);
     }
 }
@@ -228,7 +229,8 @@ TEST(Meter, NetworkOfTheHostIsCountedBySocket) {
     EXPECT_EQ(state.counts.traffic[BH_RECEIVED].packets, 100U);
     EXPECT_EQ(state.counts.traffic[BH_RECEIVED].bytes, 100U * kDatagram);
     EXPECT_EQ(Actor::run(nullptr, talk_udp), 0);
-    EXPECT_EQ(mine.state().counts.traffic[BH_SENT].packets, 100U) << "the host's own traffic is not counted";
+    EXPECT_EQ(mine.state().counts.traffic[BH_SENT].packets, 100U)
+        << "the host's own traffic is not counted";
 }
 
 // Streams only, and once each: a socket that asks again opens nothing new.

@@ -18,7 +18,7 @@
 #include <functional>
 #include <random>
 
-#include "runtime/receipts.h"
+#include "runtime/receipts_drain.h"
 #include "tests/unit/ledger_support.h"
 
 namespace bulkhead::tests {

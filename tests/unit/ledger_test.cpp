@@ -10,7 +10,7 @@
 #include <csignal>
 #include <fstream>
 
-#include "runtime/receipts.h"
+#include "runtime/receipts_drain.h"
 #include "tests/unit/ledger_support.h"
 
 namespace bulkhead::tests {
