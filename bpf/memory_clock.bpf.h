@@ -18,6 +18,7 @@ struct bh_clock {
 	__u64 memcg;
 	__u64 sampled_ns;
 	__u64 pages; /* then */
+	__u64 switched_ns; /* by the scheduler's clock, when a task took a step */
 	__u32 serial; /* of the environment, stored last; another one: not begun */
 	__u32 pad;
 };
