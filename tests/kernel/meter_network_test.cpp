@@ -245,25 +245,27 @@ TEST(Meter, ConnectionsAreCountedOnceByFamily) {
     ASSERT_EQ(::bind(listener.get(), any, sizeof address), 0);
     ASSERT_EQ(::listen(listener.get(), 4), 0);
     ASSERT_EQ(::getsockname(listener.get(), any, &bytes), 0);
-    EXPECT_EQ(Actor::run(&mine,
-                         [&] {
-                             const int stream = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-                             if (::connect(stream, any, sizeof address) != 0)
-                                 return errno;
-                             if (::connect(stream, any, sizeof address) == 0 || errno != EISCONN)
-                                 return EBADE;
-                             const int datagram = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-                             if (::connect(datagram, any, sizeof address) != 0)
-                                 return errno;
-                             sockaddr_in6 six{};
-                             six.sin6_family = AF_INET6;
-                             six.sin6_addr = in6addr_loopback;
-                             six.sin6_port = htons(9);
-                             const int other = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-                             ::connect(other, reinterpret_cast<sockaddr*>(&six), sizeof six);
-                             return errno == ECONNREFUSED ? 0 : errno;
-                         }),
-              0);
+    EXPECT_EQ(
+        Actor::run(&mine,
+                   [&] {
+                       const int stream = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                       if (::connect(stream, any, sizeof address) != 0)
+                           return errno;
+                       if (::connect(stream, any, sizeof address) == 0 || errno != EISCONN)
+                           return EBADE;
+                       const int datagram = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+                       if (::connect(datagram, any, sizeof address) != 0)
+                           return errno;
+                       sockaddr_in6 six{};
+                       six.sin6_family = AF_INET6;
+                       six.sin6_addr = in6addr_loopback;
+                       six.sin6_port = htons(9);
+                       const int other = ::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+                       if (::connect(other, reinterpret_cast<sockaddr*>(&six), sizeof six) == 0)
+                           return EBADE;
+                       return errno == ECONNREFUSED ? 0 : errno;
+                   }),
+        0);
     EXPECT_EQ(mine.state().counts.connects[BH_FAMILY_IPV4], 1U);
     EXPECT_EQ(mine.state().counts.connects[BH_FAMILY_IPV6], 1U);
 }
