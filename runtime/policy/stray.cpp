@@ -9,6 +9,14 @@ bool is_beyond_ascii(char letter) {
     return static_cast<unsigned char>(letter) >= 0x80;
 }
 
+// Behind the end of a string on many lines: the last one or two quotes before it may be its own.
+std::size_t skip_quotes(std::string_view text, std::size_t at) {
+    std::size_t end = at + 3;
+    while (end < text.size() && end < at + 5 && text[end] == text[at])
+        ++end;
+    return end;
+}
+
 // The place behind the string that begins at `begin`; a string on one line ends with its line.
 std::size_t skip_string(std::string_view text, std::size_t begin) {
     const char quote = text[begin];
@@ -18,7 +26,7 @@ std::size_t skip_string(std::string_view text, std::size_t begin) {
         if (text[at] == '\\' && quote == '"')
             ++at;
         else if (many_lines ? text.substr(at, 3) == three : text[at] == quote)
-            return at + (many_lines ? 3 : 1);
+            return many_lines ? skip_quotes(text, at) : at + 1;
         else if (!many_lines && text[at] == '\n')
             return at;
     }

@@ -33,6 +33,8 @@ const Wrong kLanguage[] = {
      "p.toml:2:4: this is not TOML: letters beyond ASCII stand in quotes or comments only"},
     {"mode = \"audit\"\n[files]\nread = [\n  3=\"é\"]\n",
      "p.toml:4:6: this is not TOML: letters beyond ASCII stand in quotes or comments only"},
+    {"description = \"\"\"\"x\"\"\"\"é\n",
+     "p.toml:1:24: this is not TOML: letters beyond ASCII stand in quotes or comments only"},
     {"mode = ", "p.toml:1:8: this is not TOML: …"},
     {"mode = \"audit\"\nallwo = []\n",
      "p.toml:2:1: there is no key allwo; did you mean \"allow\"?"},
