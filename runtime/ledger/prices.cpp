@@ -1,7 +1,5 @@
 #include "runtime/ledger/prices.h"
 
-#include <toml++/toml.h>
-
 #include <array>
 #include <cstdint>
 #include <fstream>
@@ -11,6 +9,7 @@
 
 #include "runtime/ledger/units.h"
 #include "runtime/policy/mistakes.h"
+#include "runtime/policy/toml.h"
 
 namespace bulkhead::ledger {
 namespace {

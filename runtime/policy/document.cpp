@@ -1,12 +1,11 @@
 #include "runtime/policy/document.h"
 
-#include <toml++/toml.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <tuple>
 
 #include "runtime/policy/stray.h"
+#include "runtime/policy/toml.h"
 
 namespace bulkhead::policy {
 namespace {
