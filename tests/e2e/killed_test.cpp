@@ -7,6 +7,7 @@
 #include <fstream>
 
 #include "tests/e2e/bulkhead.h"
+#include "tests/e2e/minded.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -23,20 +24,6 @@ std::uint64_t cpu_ns(const std::string& name) {
     const nlohmann::json usage = bulkhead_json({"usage", name});
     const nlohmann::json& one = usage.is_array() ? usage.at(0) : usage;
     return one.at("cpu").at("total_ns").get<std::uint64_t>();
-}
-
-bool runs(const std::string& name) {
-    const Outcome status = bulkhead({"status", name, "--json"});
-    return status.exit_code == 0 && status.out.find("running") != std::string::npos;
-}
-
-Arguments run_arguments(const std::string& name, const Arguments& command) {
-    Arguments arguments = {"run", "--name", name};
-    const Arguments root = template_options();
-    arguments.insert(arguments.end(), root.begin(), root.end());
-    arguments.emplace_back("--");
-    arguments.insert(arguments.end(), command.begin(), command.end());
-    return arguments;
 }
 
 void expect_fenced_and_metered(const std::string& name) {

@@ -13,6 +13,7 @@
 
 #include "loader/unique_fd.h"
 #include "tests/e2e/bulkhead.h"
+#include "tests/e2e/minded.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -27,20 +28,6 @@ nlohmann::json receipts(const std::string& name) {
 
 bool is_listed(const std::string& name) {
     return bulkhead_json({"list"}).dump().find('"' + name + '"') != std::string::npos;
-}
-
-bool runs(const std::string& name) {
-    const Outcome status = bulkhead({"status", name, "--json"});
-    return status.exit_code == 0 && status.out.find("running") != std::string::npos;
-}
-
-Arguments run_arguments(const std::string& name, const Arguments& command) {
-    Arguments arguments = {"run", "--name", name};
-    const Arguments root = template_options();
-    arguments.insert(arguments.end(), root.begin(), root.end());
-    arguments.emplace_back("--");
-    arguments.insert(arguments.end(), command.begin(), command.end());
-    return arguments;
 }
 
 // A ledger of its own for the programs that are started with it.
