@@ -154,10 +154,13 @@ Result<__u32> counted_by(bh_label label) {
     return row ? row->counted : 0;
 }
 
-Status settle(const Environments& environments) {
+// As if there were no environment of the label `leaving`.
+Status settle(const Environments& environments, bh_label leaving = {}) {
     __u32 needed = 0;
     Status failed;
     environments.for_each([&](bh_label label, const bh_environment&) {
+        if (label.serial == leaving.serial)
+            return;
         if (const auto counted = counted_by(label))
             needed |= *counted;
         else
@@ -232,7 +235,7 @@ Result<std::optional<bh_beancounters>> read_beancounters(bh_label label) {
 
 Status stop_counting(const Environments& environments, bh_label label) {
     BULKHEAD_TRY_VALUE(counted, counted_by(label));
-    return counted == 0 ? Status{} : settle(environments);
+    return counted == 0 ? Status{} : settle(environments, label);
 }
 
 }  // namespace bulkhead::loader

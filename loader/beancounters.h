@@ -40,7 +40,8 @@ Result<std::optional<bh_beancounters>> read_beancounters(bh_label label);
 // table, with no process of ours; to others it is empty. Made when it is not there.
 Result<std::string> beancounters_file();
 
-// Once the record of `label` is withdrawn, under lock_pins(): detaches what nobody needs.
+// Detaches what no environment needs but, perhaps, that of `label`, which leaves. Under
+// lock_pins().
 Status stop_counting(const Environments& environments, bh_label label);
 
 }  // namespace bulkhead::loader

@@ -110,16 +110,17 @@ Result<bool> Environments::withdraw(bh_label label) {
     const __u64 learned = state ? state->learned : 0;
     if ((record.flags & BH_ENV_RULES) != 0)
         BULKHEAD_TRY(withdraw_rules(label));
-    store_release(record.serial, __u32{0});
-    lower_slot_bound();
     BULKHEAD_TRY(stop_metering(label, record));
     BULKHEAD_TRY(settle_egress_filter(label, record.control, 0));
     if (needs_on_demand(record.control))
-        BULKHEAD_TRY(settle_on_demand(*this));
+        BULKHEAD_TRY(settle_on_demand(*this, label));
     if ((record.flags & BH_ENV_COUNTED) != 0)
         BULKHEAD_TRY(stop_counting(*this, label));
     BULKHEAD_TRY(forget_refusals(label, recorded));
     BULKHEAD_TRY(forget_learned(label, learned));
+    // The record goes last: whoever is killed before this leaves the rest to the next sweep.
+    store_release(record.serial, __u32{0});
+    lower_slot_bound();
     return true;
 }
 

@@ -69,9 +69,9 @@ public:
     // Under lock_pins(), before anything of a live environment is counted: withdraw() ends that.
     void note_counting(bh_label label) const;
 
-    // Withdraws the record first, then frees what belongs to it: rows of rules while the record can
-    // still be found, so that who is killed half-way leaves nothing that nobody looks for. Tasks
-    // that still carry the label are refused everything. False: it was gone already.
+    // Frees what belongs to the record, then withdraws it: whoever is killed half-way leaves a
+    // record by which the next one finds the rest. Tasks that still carry the label are refused
+    // everything from then on. False: it was gone already.
     Result<bool> withdraw(bh_label label);
 
     // Labels a task and with it all that it will create. ESRCH: it has ended.

@@ -93,10 +93,12 @@ Status attach_on_demand(__u64 control) {
     return {};
 }
 
-Status settle_on_demand(const Environments& environments) {
+Status settle_on_demand(const Environments& environments, bh_label leaving) {
     __u64 needed = 0;
-    environments.for_each(
-        [&](bh_label, const bh_environment& record) { needed |= record.control; });
+    environments.for_each([&](bh_label label, const bh_environment& record) {
+        if (label.serial != leaving.serial)
+            needed |= record.control;
+    });
     for (const OnDemand& row : kPrograms) {
         const std::string pin = link_pin(row.program);
         if ((row.classes & needed) == 0 && ::unlink(pin.c_str()) != 0 && errno != ENOENT)

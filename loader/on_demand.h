@@ -22,8 +22,8 @@ Status attach_pinned(std::string_view program);
 // Before `control` is stored: what it refuses is refused from its first instant. Under lock_pins().
 Status attach_on_demand(__u64 control);
 
-// After a control word gave way or a record went: detaches what no environment needs. Under
-// lock_pins().
-Status settle_on_demand(const Environments& environments);
+// After a control word gave way: detaches what no environment needs but, perhaps, the one of the
+// label `leaving`. Under lock_pins().
+Status settle_on_demand(const Environments& environments, bh_label leaving = {});
 
 }  // namespace bulkhead::loader

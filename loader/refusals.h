@@ -11,7 +11,7 @@ namespace bulkhead::loader {
 // Oldest first, at most BH_MAX_REFUSALS. `recorded`: bh_state.refusal_count.
 Result<std::vector<bh_refusal>> read_refusals(bh_label label, __u64 recorded);
 
-// Deletes the rows of an environment that was withdrawn.
+// Deletes the rows of an environment that leaves.
 Status forget_refusals(bh_label label, __u64 recorded);
 
 // Names from wire.h: of a hook ("task_kill") and a class ("signal"); "?" out of range.

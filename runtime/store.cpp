@@ -146,14 +146,14 @@ bool StateDirectory::is_receipt_stored() const {
     return ::faccessat(directory_.get(), kReceiptStored, F_OK, 0) == 0;
 }
 
+// The state goes last: by it the next command finds what is left.
 Status remove_state(std::string_view name) {
-    std::error_code error;
-    fs::remove_all(state_path(name), error);
-    if (error)
-        return fail(Error(error.value(), "remove " + state_path(name)));
-    fs::remove_all(kept_path(name), error);
-    if (error)
-        return fail(Error(error.value(), "remove " + kept_path(name)));
+    for (const std::string& path : {kept_path(name), state_path(name)}) {
+        std::error_code error;
+        fs::remove_all(path, error);
+        if (error)
+            return fail(Error(error.value(), "remove " + path));
+    }
     return {};
 }
 

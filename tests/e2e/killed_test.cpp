@@ -1,13 +1,21 @@
 // SIGKILL to the programs of ours that run: enforcement and metering go on, nothing leaks, and
 // the next command cleans up.
+#include <linux/bpf.h>
 #include <signal.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 
 #include "tests/e2e/bulkhead.h"
 #include "tests/e2e/minded.h"
+#include "tests/e2e/policy_file.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -67,35 +75,112 @@ TEST(Killed, RunInTheMiddleOfAStart) {
     }
 }
 
-// The payload ends at once when it is asked to; from then on `run` collects, writes and clears
-// away.
-TEST(Killed, RunInTheMiddleOfAnEnd) {
-    const NothingLeft nothing_left;
-    const std::string receipt = "/tmp/bulkhead-killed-receipt";
-    int whole = 0;
-    for (int delay_ms = 0; delay_ms <= 120; delay_ms += delay_ms < 40 ? 4 : 20) {
-        ::unlink(receipt.c_str());
-        Arguments arguments = run_arguments("ending", {"/bin/sleep", "600"});
-        arguments.insert(arguments.begin() + 1, {"--receipt", receipt});
-        Running minder(arguments);
-        ASSERT_TRUE(eventually([] { return runs("ending"); }, 30));
-        ::kill(bulkhead_json({"status", "ending"}).at("pid").get<pid_t>(), SIGKILL);
-        ::usleep(static_cast<useconds_t>(delay_ms) * 1000);
-        minder.kill();
-        EXPECT_TRUE(eventually([] {
-            return bulkhead_json({"list"}).dump().find("\"ending\"") == std::string::npos;
-        })) << "killed "
-            << delay_ms << " ms after the end";
-        std::ifstream written(receipt);
-        if (!written)
-            continue;
-        ++whole;
-        EXPECT_FALSE(nlohmann::json::parse(written, nullptr, false).is_discarded())
-            << "half a receipt, killed " << delay_ms << " ms after the end";
+bool changes_something(const __ptrace_syscall_info& info) {
+    constexpr std::array kCalls = {SYS_unlink, SYS_unlinkat, SYS_rmdir,
+                                   SYS_rename, SYS_renameat, SYS_renameat2};
+    constexpr std::array kCommands = {BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_PROG_ATTACH,
+                                      BPF_PROG_DETACH,     BPF_LINK_CREATE,     BPF_LINK_DETACH};
+    const auto is = [](const auto& known, std::uint64_t one) {
+        return std::find(known.begin(), known.end(), static_cast<int>(one)) != known.end();
+    };
+    return info.entry.nr == SYS_bpf ? is(kCommands, info.entry.args[0]) : is(kCalls, info.entry.nr);
+}
+
+// The system calls of a program that runs.
+class Traced {
+public:
+    explicit Traced(pid_t pid) : pid_(pid) {
+        EXPECT_EQ(::ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACESYSGOOD), 0);
+        EXPECT_EQ(::ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr), 0);
+        ::waitpid(pid, nullptr, 0);
     }
-    EXPECT_NE(::access((receipt + ".new").c_str(), F_OK), 0) << "half a receipt is left";
-    EXPECT_GT(whole, 0) << "it was never killed after the receipt: the delays are too short";
-    ::unlink(receipt.c_str());
+
+    // Until it is about to change something; false: it has ended.
+    bool to_next_change() {
+        while (true) {
+            int status = 0;
+            ::ptrace(PTRACE_SYSCALL, pid_, nullptr, nullptr);
+            if (::waitpid(pid_, &status, 0) != pid_ || !WIFSTOPPED(status))
+                return false;
+            __ptrace_syscall_info info{};
+            ::ptrace(PTRACE_GET_SYSCALL_INFO, pid_, sizeof info, &info);
+            if (info.op == PTRACE_SYSCALL_INFO_ENTRY && changes_something(info))
+                return true;
+        }
+    }
+
+private:
+    pid_t pid_;
+};
+
+// An environment with everything that an end has to take away.
+class Ending {
+public:
+    Ending() : minder_(arguments()) {}
+
+    [[nodiscard]] bool has_begun() const {
+        return eventually([] { return runs("ending"); }, 30);
+    }
+
+    // The payload ends; `run` collects, writes and clears away, and is killed when it is about to
+    // change something for the `change`th time. False: it had ended before.
+    bool kill_at(int change) {
+        Traced traced(minder_.pid());
+        ::kill(bulkhead_json({"status", "ending"}).at("pid").get<pid_t>(), SIGKILL);
+        for (int i = 0; i <= change; ++i) {
+            if (!traced.to_next_change())
+                return false;
+        }
+        minder_.kill();
+        return true;
+    }
+
+    static constexpr const char* kReceipt = "/tmp/bulkhead-killed-receipt";
+
+private:
+    Arguments arguments() const {
+        Arguments all =
+            run_arguments("ending", {"/bin/sh", "-c", "mount -t tmpfs a /mnt; sleep 600"});
+        all.insert(all.begin() + 1, {"--receipt", kReceipt, "--policy", policy_.path(),
+                                     "--beancounter", "numfile=4000:5000"});
+        return all;
+    }
+
+    PolicyFile policy_{"ending", "[files]\nrefuse = [\"/srv\"]\n[network]\ndefault = \"refuse\"\n"};
+    Running minder_;
+};
+
+bool ending_is_gone() {
+    return bulkhead_json({"list"}).dump().find("\"ending\"") == std::string::npos;
+}
+
+TEST(Killed, RunAtTheChangesOfAnEnd) {
+    // The first one of a load leaves the file of the counters, for all that come.
+    {
+        Ending first;
+        ASSERT_TRUE(first.has_begun());
+        ASSERT_FALSE(first.kill_at(1000)) << "an end changes less than this";
+    }
+    const NothingLeft nothing_left;
+    bool killed = true;
+    int change = 0;
+    // Many a change is one row or pin of several alike: every other one.
+    for (; killed; change += 2) {
+        ::unlink(Ending::kReceipt);
+        Ending ending;
+        ASSERT_TRUE(ending.has_begun());
+        killed = ending.kill_at(change);
+        EXPECT_TRUE(eventually(ending_is_gone)) << "killed at change " << change;
+        std::ifstream written(Ending::kReceipt);
+        EXPECT_TRUE(written) << "no receipt, killed at change " << change;
+        EXPECT_FALSE(nlohmann::json::parse(written, nullptr, false).is_discarded())
+            << "half a receipt, killed at change " << change;
+    }
+    EXPECT_NE(::access((std::string(Ending::kReceipt) + ".new").c_str(), F_OK), 0)
+        << "half a receipt is left";
+    EXPECT_GT(change, 10) << "an end changes more than this";
+    std::printf("killed at every other one of %d changes\n", change - 2);
+    ::unlink(Ending::kReceipt);
 }
 
 TEST(Killed, TheAgentIsMissedByNobody) {
