@@ -24,8 +24,8 @@ Status attach_program() {
     return {};
 }
 
-// The program acts by the records' flags, on all tasks.
-Status pass_over_tasks() {
+// The program acts by the records' flags, on all tasks. How many are let go and not at rest.
+Result<std::size_t> pass_over_tasks() {
     BULKHEAD_TRY_VALUE(program, open_pinned(program_pin("bh_adopt_pass")));
     const UniqueFd link(bpf_link_create(program.get(), 0, BPF_TRACE_ITER, nullptr));
     if (!link)
@@ -33,11 +33,27 @@ Status pass_over_tasks() {
     const UniqueFd pass(bpf_iter_create(link.get()));
     if (!pass)
         return fail_errno("start a pass over the tasks");
-    char nothing[64];
+    char marks[64];
+    std::size_t moving = 0;
     ssize_t got = 0;
-    while ((got = ::read(pass.get(), nothing, sizeof nothing)) > 0 || (got < 0 && errno == EAGAIN))
-        continue;
-    return got == 0 ? Status{} : fail_errno("pass over the tasks");
+    while ((got = ::read(pass.get(), marks, sizeof marks)) > 0 || (got < 0 && errno == EAGAIN))
+        moving += got > 0 ? static_cast<std::size_t>(got) : 0;
+    return got == 0 ? Result<std::size_t>(moving) : fail_errno("pass over the tasks");
+}
+
+// Passes until one has found all at rest, then one that finds what was created meanwhile.
+Status pass_at_rest() {
+    constexpr unsigned kPasses = 10'000;
+    for (unsigned passes = 0; passes < kPasses; ++passes) {
+        BULKHEAD_TRY_VALUE(moving, pass_over_tasks());
+        if (moving == 0) {
+            BULKHEAD_TRY(pass_over_tasks());
+            return {};
+        }
+        ::usleep(1000);
+    }
+    return fail(Error(EAGAIN, "processes of the cgroup do not come to rest")
+                    .advise("one of them waits for a device; try again later"));
 }
 
 }  // namespace
@@ -65,10 +81,8 @@ Status release_tasks(Environments& environments, bh_label label) {
     releasing.flags |= BH_ENV_RELEASING;
     BULKHEAD_TRY(environments.publish(label, releasing));
     {
-        // Twice: under a storm of forks one pass was seen to leave a label behind.
         BULKHEAD_TRY_VALUE(lock, lock_pins());
-        BULKHEAD_TRY(pass_over_tasks());
-        BULKHEAD_TRY(pass_over_tasks());
+        BULKHEAD_TRY(pass_at_rest());
     }
     BULKHEAD_TRY(environments.withdraw(label));
     return settle_adoption(environments);

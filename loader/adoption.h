@@ -18,8 +18,8 @@ inline constexpr std::string_view kAdoptionProgram = "bh_adopt_move";
 Status adopt_tasks(const Environments& environments, bh_label label);
 
 // Takes the label off every task, then withdraws the record. Killed half-way it may be repeated:
-// the record stays, and refuses nothing from the first step on. No task in the cgroup may run
-// meanwhile: a fork that is under way has the label already and cannot be found yet.
+// the record stays, and refuses nothing from the first step on. The caller has frozen the cgroup
+// and keeps it so; EAGAIN: some of its tasks do not come to rest.
 Status release_tasks(Environments& environments, bh_label label);
 
 // Detaches the program when no environment is adopted any more.

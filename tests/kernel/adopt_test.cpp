@@ -180,9 +180,6 @@ TEST(Adopt, FencesAForkStormAndLetsItGo) {
     EXPECT_TRUE(eventually([&] { return service.board().acts > 400; }));
     EXPECT_EQ(service.board().escapes, 0U) << "of " << service.board().acts;
     service.board().fenced = 0;
-    // What is born in the very moment of a release may keep its label: see docs/architecture.md.
-    service.board().stop = 1;
-    ::usleep(1'000'000);
     release_service();
     service.board().fenced = 2;
     EXPECT_TRUE(eventually([&] { return service.board().free_acts > 200; }));
