@@ -56,17 +56,17 @@ static __always_inline bool bh_clock_read(const struct bh_clock *clock,
 }
 
 /*
- * Memory was as before until `ramp_ns` ago, and changed evenly from then on. Two that step at once:
- * the one that moves the time on adds.
+ * It is `pages` now, was as before until `ramp_ns` ago, and changed evenly from then on. Two that
+ * step at once: the one that moves the time on adds.
  */
-static __always_inline void bh_clock_step(struct bh_clock *clock, const struct bh_environment *env,
-					  struct bh_state *state, __u64 ramp_ns)
+static __always_inline void bh_clock_add(struct bh_clock *clock, struct bh_state *state,
+					 __u64 pages, __u64 ramp_ns)
 {
 	__u64 since_ns = *(volatile __u64 *)&clock->sampled_ns;
 	__u64 now_ns = bpf_ktime_get_boot_ns(), step_ns = now_ns - since_ns;
-	__u64 before = clock->pages, pages = 0;
+	__u64 before = clock->pages;
 
-	if (now_ns <= since_ns || !bh_clock_read(clock, env, &pages) ||
+	if (now_ns <= since_ns ||
 	    __sync_val_compare_and_swap(&clock->sampled_ns, since_ns, now_ns) != since_ns)
 		return;
 	clock->pages = pages;
@@ -75,6 +75,15 @@ static __always_inline void bh_clock_step(struct bh_clock *clock, const struct b
 	__sync_fetch_and_add(&state->counts.memory_page_ms, (2 * before * (step_ns - ramp_ns) +
 							     (before + pages) * ramp_ns + 1000000) /
 								    2000000);
+}
+
+static __always_inline void bh_clock_step(struct bh_clock *clock, const struct bh_environment *env,
+					  struct bh_state *state, __u64 ramp_ns)
+{
+	__u64 pages = 0;
+
+	if (bh_clock_read(clock, env, &pages))
+		bh_clock_add(clock, state, pages, ramp_ns);
 }
 
 static long bh_tick_slot(__u32 slot, void *unused)

@@ -13,7 +13,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 #define BH_PAGE_BYTES 4096
 #define BH_MAX_DISKS 64 /* block devices that one environment used */
-#define BH_STATES_INDEXED 128 /* more than any kernel has items in memory.stat */
+#define BH_MAX_STATS 192 /* more than any kernel has states and events of a memory cgroup */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -23,12 +23,48 @@ struct {
 	__type(value, struct bh_usage);
 } bh_usage SEC(".maps");
 
+/* What is read of memory.stat's items. */
+enum bh_stat {
+	BH_STAT_ANON,
+	BH_STAT_FILE,
+	BH_STAT_SHMEM,
+	BH_STAT_RECLAIMABLE,
+	BH_STAT_UNRECLAIMABLE,
+	BH_STAT_KMEM,
+	BH_STAT_SOCK,
+	BH_STAT_FAULTS,
+	BH_STAT_MAJOR_FAULTS,
+	BH_STAT_SCANNED, /* four each */
+	BH_STAT_RECLAIMED = BH_STAT_SCANNED + 4,
+	BH_STAT_COUNT = BH_STAT_RECLAIMED + 4,
+};
+
+/*
+ * Where they are, found once, and a memory cgroup's own array: one read of all costs less than one
+ * of each. Passes take turns, as the iterator holds cgroup_mutex. BH_MAX_STATS: no such item here.
+ */
+struct bh_stats {
+	__u32 found;
+	__u32 place[BH_STAT_COUNT];
+	long value[BH_MAX_STATS];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct bh_stats);
+} bh_stats SEC(".maps");
+
 /*
  * Where the kernel keeps mem_cgroup_stats_index (6.10 to 7.1) and mem_cgroup_events_index (to 7.1),
  * 0 elsewhere. Set by the loader.
  */
 const volatile __u64 bh_stats_index;
 const volatile __u64 bh_events_index;
+
+/* From 6.2 on. */
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
 /* From 7.2 on; in bytes, as memory.stat shows them. */
 extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __ksym __weak;
@@ -68,11 +104,15 @@ struct psi_group___nested {
 	u64 total[2][6];
 };
 
-/* How memory.stat's items are found in this cgroup. */
-struct bh_memory_stat {
-	long *state;
-	__s8 index[BH_STATES_INDEXED];
-};
+/*
+ * A pointer whose fields can be loaded as such. Before 6.2 a helper reads them, which costs more
+ * than a hundred instructions each.
+ */
+#define bh_typed(type, pointer)                                                                    \
+	((type *)(bpf_rdonly_cast ? bpf_rdonly_cast(pointer, bpf_core_type_id_kernel(type))        \
+				  : (pointer)))
+#define bh_field(pointer, field)                                                                   \
+	(bpf_rdonly_cast ? (pointer)->field : BPF_CORE_READ(pointer, field))
 
 #define bh_subsystem(cgroup, name)                                                                 \
 	((void *)(cgroup)->subsys[bpf_core_enum_value(enum cgroup_subsys_id, name##_cgrp_id)])
@@ -90,37 +130,29 @@ static __always_inline void bh_read_cpu(struct bh_usage *row, struct cgroup *cgr
 /* What cpu.max did. A task_group begins with its cgroup_subsys_state. */
 static __always_inline void bh_read_throttling(struct bh_usage *row, struct cgroup *cgroup)
 {
-	struct task_group *group = bh_subsystem(cgroup, cpu);
+	void *css = bh_subsystem(cgroup, cpu);
+	struct task_group *group = bh_typed(struct task_group, css);
 
-	if (!group)
+	if (!css)
 		return;
-	row->throttled_ns = BPF_CORE_READ(group, cfs_bandwidth.throttled_time);
-	row->periods = BPF_CORE_READ(group, cfs_bandwidth.nr_periods);
-	row->throttled_periods = BPF_CORE_READ(group, cfs_bandwidth.nr_throttled);
+	row->throttled_ns = bh_field(group, cfs_bandwidth.throttled_time);
+	row->periods = bh_field(group, cfs_bandwidth.nr_periods);
+	row->throttled_periods = bh_field(group, cfs_bandwidth.nr_throttled);
 }
 
-/* Before 6.10 an item's number is its place; then the kernel has a table of places. */
-static __always_inline __u64 bh_item(struct bh_memory_stat *stat, __u32 item)
+/* Before 6.10 a state's number is its place; then the kernel has a table of places. */
+static __always_inline __u32 bh_state_place(__u32 item)
 {
-	long value = 0;
+	__s8 place = item;
 
-	if (bh_stats_index) {
-		if (item >= BH_STATES_INDEXED || stat->index[item] < 0)
-			return 0;
-		item = stat->index[item];
-	}
-	bpf_probe_read_kernel(&value, sizeof(value), &stat->state[item]);
-	return value > 0 ? value : 0;
+	if (bh_stats_index)
+		bpf_probe_read_kernel(&place, sizeof(place), (void *)bh_stats_index + item);
+	return place < 0 ? BH_MAX_STATS : place;
 }
-
-#define bh_pages(stat, kind, item)                                                                 \
-	(bh_item(stat, bpf_core_enum_value(enum kind, item)) * BH_PAGE_BYTES)
-#define bh_bytes(stat, kind, item) bh_item(stat, bpf_core_enum_value(enum kind, item))
 
 /* From 6.10 on the table has bytes, before that ints that are greater by one. */
-static __always_inline __u64 bh_event(unsigned long *events, __u32 item)
+static __always_inline __u32 bh_event_place(__u32 item)
 {
-	__u64 count = 0;
 	int place = 0;
 	__s8 byte = -1;
 
@@ -131,62 +163,103 @@ static __always_inline __u64 bh_event(unsigned long *events, __u32 item)
 		bpf_probe_read_kernel(&place, sizeof(place),
 				      (void *)bh_events_index + sizeof(place) * item);
 	}
-	if (place > 0)
-		bpf_probe_read_kernel(&count, sizeof(count), &events[place - 1]);
-	return count;
+	return place <= 0 ? BH_MAX_STATS
+			  : bpf_core_field_offset(struct memcg_vmstats, events) / sizeof(long) +
+				    place - 1;
 }
 
-/* `count`: what reads one event, or state, of `from`. */
-#define bh_item_of(count, from, kind, item) count(from, bpf_core_enum_value(enum kind, item))
-#define bh_item_if_any(count, from, kind, item)                                                    \
-	(bpf_core_enum_value_exists(enum kind, item) ? bh_item_of(count, from, kind, item) : 0)
-
-#define bh_read_faults(row, count, from)                                                           \
-	do {                                                                                       \
-		(row)->faults = bh_item_of(count, from, vm_event_item, PGFAULT);                   \
-		(row)->major_faults = bh_item_of(count, from, vm_event_item, PGMAJFAULT);          \
-	} while (0)
+#define bh_place_of(kind, item) bh_state_place(bpf_core_enum_value(enum kind, item))
+#define bh_event_place_if_any(kind, item)                                                          \
+	(bpf_core_enum_value_exists(enum kind, item)                                               \
+		 ? bh_event_place(bpf_core_enum_value(enum kind, item))                            \
+		 : BH_MAX_STATS)
 
 /* PGSCAN or PGSTEAL */
-#define bh_reclaim_events(count, from, act)                                                        \
-	(bh_item_if_any(count, from, vm_event_item, act##_KSWAPD) +                                \
-	 bh_item_if_any(count, from, vm_event_item, act##_DIRECT) +                                \
-	 bh_item_if_any(count, from, vm_event_item___later, act##_KHUGEPAGED___event) +            \
-	 bh_item_if_any(count, from, vm_event_item___later, act##_PROACTIVE___event))
-#define bh_reclaim_states(count, from, act)                                                        \
-	(bh_item_if_any(count, from, node_stat_item___later, act##_KSWAPD___state) +               \
-	 bh_item_if_any(count, from, node_stat_item___later, act##_DIRECT___state) +               \
-	 bh_item_if_any(count, from, node_stat_item___later, act##_KHUGEPAGED___state) +           \
-	 bh_item_if_any(count, from, node_stat_item___later, act##_PROACTIVE___state))
+#define bh_find_reclaim(place, act)                                                                \
+	do {                                                                                       \
+		(place)[0] = bh_event_place_if_any(vm_event_item, act##_KSWAPD);                   \
+		(place)[1] = bh_event_place_if_any(vm_event_item, act##_DIRECT);                   \
+		(place)[2] =                                                                       \
+			bh_event_place_if_any(vm_event_item___later, act##_KHUGEPAGED___event);    \
+		(place)[3] =                                                                       \
+			bh_event_place_if_any(vm_event_item___later, act##_PROACTIVE___event);     \
+	} while (0)
 
-static __always_inline void bh_read_events_direct(struct bh_usage *row,
-						  struct memcg_vmstats *vmstats)
+static __always_inline void bh_find_stats(struct bh_stats *stats)
 {
-	unsigned long *events =
-		(void *)vmstats + bpf_core_field_offset(struct memcg_vmstats, events);
-
-	bh_read_faults(row, bh_event, events);
-	row->scanned_pages = bh_reclaim_events(bh_event, events, PGSCAN);
-	row->reclaimed_pages = bh_reclaim_events(bh_event, events, PGSTEAL);
+	stats->place[BH_STAT_ANON] = bh_place_of(node_stat_item, NR_ANON_MAPPED);
+	stats->place[BH_STAT_FILE] = bh_place_of(node_stat_item, NR_FILE_PAGES);
+	stats->place[BH_STAT_SHMEM] = bh_place_of(node_stat_item, NR_SHMEM);
+	stats->place[BH_STAT_RECLAIMABLE] = bh_place_of(node_stat_item, NR_SLAB_RECLAIMABLE_B);
+	stats->place[BH_STAT_UNRECLAIMABLE] = bh_place_of(node_stat_item, NR_SLAB_UNRECLAIMABLE_B);
+	stats->place[BH_STAT_KMEM] = bh_place_of(memcg_stat_item, MEMCG_KMEM);
+	stats->place[BH_STAT_SOCK] = bh_place_of(memcg_stat_item, MEMCG_SOCK);
+	stats->place[BH_STAT_FAULTS] = bh_event_place_if_any(vm_event_item, PGFAULT);
+	stats->place[BH_STAT_MAJOR_FAULTS] = bh_event_place_if_any(vm_event_item, PGMAJFAULT);
+	bh_find_reclaim(&stats->place[BH_STAT_SCANNED], PGSCAN);
+	bh_find_reclaim(&stats->place[BH_STAT_RECLAIMED], PGSTEAL);
+	stats->found = 1;
 }
+
+/* Negative for a moment, while the CPUs' parts are added up one after the other: 0 then. */
+static __always_inline __u64 bh_stat(struct bh_stats *stats, enum bh_stat item)
+{
+	__u32 place = stats->place[item];
+	long value = place < BH_MAX_STATS ? stats->value[place] : 0;
+
+	return value > 0 ? value : 0;
+}
+
+static __always_inline __u64 bh_stat_4(struct bh_stats *stats, enum bh_stat first)
+{
+	return bh_stat(stats, first) + bh_stat(stats, first + 1) + bh_stat(stats, first + 2) +
+	       bh_stat(stats, first + 3);
+}
+
+#define bh_page_bytes(stats, item) (bh_stat(stats, item) * BH_PAGE_BYTES)
 
 static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct mem_cgroup *memcg)
 {
-	struct memcg_vmstats *vmstats = BPF_CORE_READ(memcg, vmstats);
-	struct bh_memory_stat stat = {};
+	__u32 bytes = bpf_core_field_offset(struct memcg_vmstats, events) +
+		      bpf_core_field_size(struct memcg_vmstats, events);
+	__u32 zero = 0;
+	struct bh_stats *stats = bpf_map_lookup_elem(&bh_stats, &zero);
 
-	stat.state = (void *)vmstats + bpf_core_field_offset(struct memcg_vmstats, state);
-	if (bh_stats_index)
-		bpf_probe_read_kernel(stat.index, sizeof(stat.index), (void *)bh_stats_index);
-	row->anon_bytes = bh_pages(&stat, node_stat_item, NR_ANON_MAPPED);
-	row->file_bytes = bh_pages(&stat, node_stat_item, NR_FILE_PAGES);
-	row->shmem_bytes = bh_pages(&stat, node_stat_item, NR_SHMEM);
-	row->slab_bytes = bh_bytes(&stat, node_stat_item, NR_SLAB_RECLAIMABLE_B) +
-			  bh_bytes(&stat, node_stat_item, NR_SLAB_UNRECLAIMABLE_B);
-	row->kernel_bytes = bh_pages(&stat, memcg_stat_item, MEMCG_KMEM);
-	row->sock_bytes = bh_pages(&stat, memcg_stat_item, MEMCG_SOCK);
-	bh_read_events_direct(row, vmstats);
+	if (!stats || bytes > sizeof(stats->value))
+		return;
+	if (!stats->found)
+		bh_find_stats(stats);
+	if (bpf_probe_read_kernel(stats->value, bytes, bh_field(memcg, vmstats)))
+		return;
+	row->anon_bytes = bh_page_bytes(stats, BH_STAT_ANON);
+	row->file_bytes = bh_page_bytes(stats, BH_STAT_FILE);
+	row->shmem_bytes = bh_page_bytes(stats, BH_STAT_SHMEM);
+	row->slab_bytes =
+		bh_stat(stats, BH_STAT_RECLAIMABLE) + bh_stat(stats, BH_STAT_UNRECLAIMABLE);
+	row->kernel_bytes = bh_page_bytes(stats, BH_STAT_KMEM);
+	row->sock_bytes = bh_page_bytes(stats, BH_STAT_SOCK);
+	row->faults = bh_stat(stats, BH_STAT_FAULTS);
+	row->major_faults = bh_stat(stats, BH_STAT_MAJOR_FAULTS);
+	row->scanned_pages = bh_stat_4(stats, BH_STAT_SCANNED);
+	row->reclaimed_pages = bh_stat_4(stats, BH_STAT_RECLAIMED);
 }
+
+/* `count`: what reads one event, or state, of `memcg`. */
+#define bh_item_of(count, memcg, kind, item) count(memcg, bpf_core_enum_value(enum kind, item))
+#define bh_item_if_any(count, memcg, kind, item)                                                   \
+	(bpf_core_enum_value_exists(enum kind, item) ? bh_item_of(count, memcg, kind, item) : 0)
+
+/* PGSCAN or PGSTEAL */
+#define bh_reclaim_events(count, memcg, act)                                                       \
+	(bh_item_if_any(count, memcg, vm_event_item, act##_KSWAPD) +                               \
+	 bh_item_if_any(count, memcg, vm_event_item, act##_DIRECT) +                               \
+	 bh_item_if_any(count, memcg, vm_event_item___later, act##_KHUGEPAGED___event) +           \
+	 bh_item_if_any(count, memcg, vm_event_item___later, act##_PROACTIVE___event))
+#define bh_reclaim_states(count, memcg, act)                                                       \
+	(bh_item_if_any(count, memcg, node_stat_item___later, act##_KSWAPD___state) +              \
+	 bh_item_if_any(count, memcg, node_stat_item___later, act##_DIRECT___state) +              \
+	 bh_item_if_any(count, memcg, node_stat_item___later, act##_KHUGEPAGED___state) +          \
+	 bh_item_if_any(count, memcg, node_stat_item___later, act##_PROACTIVE___state))
 
 #define bh_state_bytes(memcg, kind, item)                                                          \
 	bpf_mem_cgroup_page_state(memcg, bpf_core_enum_value(enum kind, item))
@@ -210,7 +283,8 @@ static __always_inline void bh_read_kinds(struct bh_usage *row, struct cgroup *c
 			  bh_state_bytes(memcg, node_stat_item, NR_SLAB_UNRECLAIMABLE_B);
 	row->kernel_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_KMEM);
 	row->sock_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_SOCK);
-	bh_read_faults(row, bpf_mem_cgroup_vm_events, memcg);
+	row->faults = bh_item_of(bpf_mem_cgroup_vm_events, memcg, vm_event_item, PGFAULT);
+	row->major_faults = bh_item_of(bpf_mem_cgroup_vm_events, memcg, vm_event_item, PGMAJFAULT);
 	row->scanned_pages = bh_reclaim_events(bpf_mem_cgroup_vm_events, memcg, PGSCAN) +
 			     bh_reclaim_states(bpf_mem_cgroup_page_state, memcg, PGSCAN);
 	row->reclaimed_pages = bh_reclaim_events(bpf_mem_cgroup_vm_events, memcg, PGSTEAL) +
@@ -220,13 +294,14 @@ static __always_inline void bh_read_kinds(struct bh_usage *row, struct cgroup *c
 
 static __always_inline void bh_read_memory(struct bh_usage *row, struct cgroup *cgroup)
 {
-	struct mem_cgroup *memcg = bh_subsystem(cgroup, memory);
+	void *css = bh_subsystem(cgroup, memory);
+	struct mem_cgroup *memcg = bh_typed(struct mem_cgroup, css);
 
-	if (!memcg)
+	if (!css)
 		return;
-	row->memory_bytes = BPF_CORE_READ(memcg, memory.usage.counter) * BH_PAGE_BYTES;
-	row->memory_peak_bytes = BPF_CORE_READ(memcg, memory.watermark) * BH_PAGE_BYTES;
-	row->swap_bytes = BPF_CORE_READ(memcg, swap.usage.counter) * BH_PAGE_BYTES;
+	row->memory_bytes = bh_field(memcg, memory.usage.counter) * BH_PAGE_BYTES;
+	row->memory_peak_bytes = bh_field(memcg, memory.watermark) * BH_PAGE_BYTES;
+	row->swap_bytes = bh_field(memcg, swap.usage.counter) * BH_PAGE_BYTES;
 	bpf_core_read(&row->oom_kills, sizeof(row->oom_kills),
 		      &memcg->memory_events[bpf_core_enum_value(enum memcg_memory_event,
 								MEMCG_OOM_KILL)]);
@@ -235,25 +310,27 @@ static __always_inline void bh_read_memory(struct bh_usage *row, struct cgroup *
 
 static __always_inline void bh_read_processes(struct bh_usage *row, struct cgroup *cgroup)
 {
-	struct pids_cgroup *pids = bh_subsystem(cgroup, pids);
+	void *css = bh_subsystem(cgroup, pids);
+	struct pids_cgroup *pids = bh_typed(struct pids_cgroup, css);
 
-	if (!pids)
+	if (!css)
 		return;
-	row->processes = BPF_CORE_READ(pids, counter.counter);
-	row->processes_peak = BPF_CORE_READ(pids, watermark);
+	row->processes = bh_field(pids, counter.counter);
+	row->processes_peak = bh_field(pids, watermark);
 }
 
 /* The list is RCU-protected, and this program runs under rcu_read_lock(). */
 static __always_inline void bh_read_io(struct bh_usage *row, struct cgroup *cgroup)
 {
-	struct blkcg *blkcg = bh_subsystem(cgroup, io);
+	void *css = bh_subsystem(cgroup, io);
+	struct blkcg *blkcg = bh_typed(struct blkcg, css);
 	struct blkg_iostat sum = {};
 	struct hlist_node *node;
 	int disk;
 
-	if (!blkcg)
+	if (!css)
 		return;
-	node = BPF_CORE_READ(blkcg, blkg_list.first);
+	node = bh_field(blkcg, blkg_list.first);
 	for (disk = 0; disk < BH_MAX_DISKS && node; disk++) {
 		struct blkcg_gq *blkg =
 			(void *)node - bpf_core_field_offset(struct blkcg_gq, blkcg_node);
@@ -276,7 +353,7 @@ static __always_inline void bh_read_io(struct bh_usage *row, struct cgroup *cgro
 static __always_inline void bh_read_pressure(struct bh_usage *row, struct cgroup *cgroup)
 {
 	struct psi_group *psi = cgroup->psi;
-	__u64 total[6] = {};
+	const __u64 *total;
 	__u32 offset;
 
 	if (!psi)
@@ -285,7 +362,7 @@ static __always_inline void bh_read_pressure(struct bh_usage *row, struct cgroup
 		offset = bpf_core_field_offset(struct psi_group___flat, total);
 	else
 		offset = bpf_core_field_offset(struct psi_group___nested, total);
-	bpf_probe_read_kernel(total, sizeof(total), (void *)psi + offset);
+	total = (void *)psi + offset;
 	row->pressure_some_ns[BH_PRESSURE_CPU] = total[PSI_CPU_SOME];
 	row->pressure_full_ns[BH_PRESSURE_CPU] = total[PSI_CPU_FULL];
 	row->pressure_some_ns[BH_PRESSURE_MEMORY] = total[PSI_MEM_SOME];
@@ -295,7 +372,8 @@ static __always_inline void bh_read_pressure(struct bh_usage *row, struct cgroup
 }
 
 /* Up to this moment. An environment that was adopted may not have executed anything since. */
-static __always_inline void bh_settle_memory(struct cgroup *cgroup, struct bh_label label)
+static __always_inline void bh_settle_memory(struct cgroup *cgroup, struct bh_label label,
+					     __u64 pages)
 {
 	__u32 slot = label.slot;
 	struct bh_environment *env = bpf_map_lookup_elem(&bh_envs, &slot);
@@ -304,9 +382,10 @@ static __always_inline void bh_settle_memory(struct cgroup *cgroup, struct bh_la
 
 	if (!env || !state || !clock || env->serial != label.serial)
 		return;
-	bh_begin_clock(label, env, bh_subsystem(cgroup, memory));
 	if (clock->serial == label.serial)
-		bh_clock_step(clock, env, state, BH_CLOCK_STEP_NS);
+		bh_clock_add(clock, state, pages, BH_CLOCK_STEP_NS);
+	else
+		bh_begin_clock(label, env, bh_subsystem(cgroup, memory));
 }
 
 /* The row of the environment whose cgroup this is, cleared when the slot has a new owner. */
@@ -336,10 +415,10 @@ int bh_meter(struct bpf_iter__cgroup *ctx)
 	row = label ? bh_row(label) : NULL;
 	if (!row)
 		return 0;
-	bh_settle_memory(cgroup, *label);
 	bh_read_cpu(row, cgroup);
 	bh_read_throttling(row, cgroup);
 	bh_read_memory(row, cgroup);
+	bh_settle_memory(cgroup, *label, row->memory_bytes / BH_PAGE_BYTES);
 	bh_read_processes(row, cgroup);
 	bh_read_io(row, cgroup);
 	bh_read_pressure(row, cgroup);

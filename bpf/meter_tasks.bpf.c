@@ -10,13 +10,16 @@
 
 char LICENSE[] SEC("license") = "GPL";
 
-/* Tasks of one cgroup, as most of one environment are, need not be looked up. */
+/*
+ * Tasks of one cgroup, as most of one environment are, need not be looked up. One that the host
+ * moved there has no storage.
+ */
 static __always_inline __u32 bh_preemptor(struct task_struct *prev, struct task_struct *next,
 					  struct bh_label label)
 {
 	struct bh_label by;
 
-	if (prev->cgroups == next->cgroups)
+	if (prev->cgroups == next->cgroups && next->bpf_storage)
 		return BH_PREEMPTED_BY_ITSELF;
 	by = bh_label_of(next);
 	if (!by.serial)

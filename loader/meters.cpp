@@ -116,6 +116,7 @@ Result<std::vector<MeterReading>> Meters::read(int cgroup, Scope scope) {
     const __u64 started_ns = boot_time_ns();
     BULKHEAD_TRY(run_pass(program_.get(), cgroup, scope));
     std::vector<MeterReading> readings;
+    readings.reserve(last_count_);
     for (std::size_t slot = 0; slot < usage_.size(); ++slot) {
         bh_usage& usage = usage_[slot];
         const bh_environment& record = records_[slot];
@@ -125,6 +126,7 @@ Result<std::vector<MeterReading>> Meters::read(int cgroup, Scope scope) {
         const bh_label label{static_cast<__u32>(slot), record.serial};
         readings.push_back({label, record, usage, states_[slot]});
     }
+    last_count_ = readings.size();
     return readings;
 }
 

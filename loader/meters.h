@@ -51,6 +51,7 @@ private:
     MappedArray<bh_environment> records_;
     MappedArray<bh_state> states_;
     MappedArray<bh_usage> usage_;
+    std::size_t last_count_ = 0;  // readings of the last pass; the next has about as many
 };
 
 // Of the environment whose cgroup this is, in which nothing runs any more: the last reading. The

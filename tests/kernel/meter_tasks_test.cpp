@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 #include <numeric>
+#include <string>
 
 #include "runtime/cgroup.h"
 #include "tests/kernel/meter_support.h"
@@ -80,14 +81,43 @@ std::uint64_t sum_of_waits(const bh_counts& counts) {
     return std::accumulate(std::begin(counts.waits), std::end(counts.waits), std::uint64_t{0});
 }
 
-// The number after `key` of /proc/PID/status.
-std::uint64_t status_number(pid_t pid, const std::string& key) {
+// What follows `key` in /proc/PID/status.
+std::string status_text(pid_t pid, const std::string& key) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/status");
     for (std::string line; std::getline(file, line);)
         if (line.starts_with(key))
-            return std::stoull(line.substr(line.find(':') + 1));
+            return line.substr(line.find_first_not_of("\t", key.size() + 1));
     ADD_FAILURE() << "no " << key;
-    return 0;
+    return "0";
+}
+
+// As the kernel counts those of the processes of an environment.
+std::uint64_t involuntary_switches(const BareEnvironment& environment) {
+    std::uint64_t sum = 0;
+    std::ifstream tasks(environment.cgroup() + "/cgroup.procs");
+    for (pid_t pid = 0; tasks >> pid;)
+        sum += std::stoull(status_text(pid, "nonvoluntary_ctxt_switches"));
+    return sum;
+}
+
+std::uint64_t preempted(BareEnvironment& environment) {
+    const bh_counts counts = environment.state().counts;
+    return std::accumulate(std::begin(counts.preempted), std::end(counts.preempted), 0ULL);
+}
+
+// Whether there are `count` processes, all of which wait for something.
+bool is_at_rest(const BareEnvironment& environment, int count) {
+    int resting = 0;
+    std::ifstream tasks(environment.cgroup() + "/cgroup.procs");
+    for (pid_t pid = 0; tasks >> pid;)
+        resting += status_text(pid, "State").starts_with("S") ? 1 : -count;
+    return resting == count;
+}
+
+void wait_for_rest(const BareEnvironment& environment, int count) {
+    for (int tries = 0; tries < 20'000 && !is_at_rest(environment, count); ++tries)
+        ::usleep(1000);
+    EXPECT_TRUE(is_at_rest(environment, count));
 }
 
 TEST(Meter, WaitsAreCountedByLength) {
@@ -114,27 +144,30 @@ TEST(Meter, WaitsAreCountedByLength) {
     EXPECT_LE(counts.run_delay_ns, most);
 }
 
-// Two of the environment take turns on one CPU, so each takes it from the other.
+// Two of the environment take turns on one CPU, so each takes it from the other. The first one
+// has a past outside.
 TEST(Meter, InvoluntarySwitchesAreThoseOfTheKernel) {
     BareEnvironment mine("mine");
-    Actor first(&mine, [] {
+    int go[2];
+    ASSERT_EQ(::pipe(go), 0);
+    Ongoing first(&mine, [&] {
+        char begin = 0;
+        if (::read(go[0], &begin, 1) != 1)
+            return errno;
         pin_to_first_cpu();
-        if (::fork() == 0) {
-            burn_cpu_ms(300);
-            ::pause();
-        }
+        ::fork();
         burn_cpu_ms(300);
+        return ::pause();
     });
-    ::usleep(1'000'000);
-    std::uint64_t involuntary = 0;
-    std::ifstream tasks(mine.cgroup() + "/cgroup.procs");
-    for (pid_t pid = 0; tasks >> pid;)
-        involuntary += status_number(pid, "nonvoluntary_ctxt_switches");
-    const bh_counts counts = mine.state().counts;
-    EXPECT_GT(counts.preempted[BH_PREEMPTED_BY_ITSELF], 10U);
-    EXPECT_EQ(counts.preempted[BH_PREEMPTED_BY_ITSELF] + counts.preempted[BH_PREEMPTED_BY_OTHERS] +
-                  counts.preempted[BH_PREEMPTED_BY_HOST],
-              involuntary);
+    wait_for_rest(mine, 1);
+    const std::uint64_t kernel_before = involuntary_switches(mine);
+    const std::uint64_t meter_before = preempted(mine);
+    EXPECT_EQ(::write(go[1], "", 1), 1);
+    wait_for_rest(mine, 2);
+    EXPECT_EQ(preempted(mine) - meter_before, involuntary_switches(mine) - kernel_before);
+    EXPECT_GT(mine.state().counts.preempted[BH_PREEMPTED_BY_ITSELF], 10U);
+    ::close(go[0]);
+    ::close(go[1]);
     const auto cgroup = runtime::Cgroup::open("mine");
     ASSERT_TRUE(cgroup && cgroup->kill_all());
     EXPECT_TRUE(cgroup->wait_empty(10'000).value());
