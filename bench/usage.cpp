@@ -110,10 +110,12 @@ Status measure_pass(Figures& figures) {
     std::vector<std::int64_t> costs;
     for (int i = 0; i < kRuns; ++i) {
         const std::int64_t begin = now();
-        BULKHEAD_TRY_VALUE(readings, meters.read(parent.get(), loader::Scope::kDescendants));
+        int met = 0;
+        BULKHEAD_TRY(meters.read(parent.get(), loader::Scope::kDescendants,
+                                 [&](const loader::MeterReading&) { ++met; }));
         costs.push_back(now() - begin);
-        if (readings.size() != kMeteredEnvironments)
-            return fail(Error(0, "one pass met " + std::to_string(readings.size()) + " cgroups"));
+        if (met != kMeteredEnvironments)
+            return fail(Error(0, "one pass met " + std::to_string(met) + " cgroups"));
     }
     figures["usage.pass"] = median(std::move(costs));
     return {};

@@ -56,14 +56,13 @@ static __always_inline bool bh_clock_read(const struct bh_clock *clock,
 }
 
 /*
- * It is `pages` now, was as before until `ramp_ns` ago, and changed evenly from then on. Two that
- * step at once: the one that moves the time on adds.
+ * It is `pages` at `now_ns`, was as before until `ramp_ns` ago, and changed evenly from then on.
+ * Two that step at once: the one that moves the time on adds.
  */
 static __always_inline void bh_clock_add(struct bh_clock *clock, struct bh_state *state,
-					 __u64 pages, __u64 ramp_ns)
+					 __u64 pages, __u64 now_ns, __u64 ramp_ns)
 {
-	__u64 since_ns = *(volatile __u64 *)&clock->sampled_ns;
-	__u64 now_ns = bpf_ktime_get_boot_ns(), step_ns = now_ns - since_ns;
+	__u64 since_ns = *(volatile __u64 *)&clock->sampled_ns, step_ns = now_ns - since_ns;
 	__u64 before = clock->pages;
 
 	if (now_ns <= since_ns ||
@@ -83,7 +82,7 @@ static __always_inline void bh_clock_step(struct bh_clock *clock, const struct b
 	__u64 pages = 0;
 
 	if (bh_clock_read(clock, env, &pages))
-		bh_clock_add(clock, state, pages, ramp_ns);
+		bh_clock_add(clock, state, pages, bpf_ktime_get_boot_ns(), ramp_ns);
 }
 
 static long bh_tick_slot(__u32 slot, void *unused)

@@ -40,13 +40,15 @@ enum bh_stat {
 };
 
 /*
- * Where they are, found once, and a memory cgroup's own array: one read of all costs less than one
- * of each. Passes take turns, as the iterator holds cgroup_mutex. BH_MAX_STATS: no such item here.
+ * Where they are, found once, and where a memory cgroup has them; before 6.2 a copy, as one read of
+ * all costs less than one of each. Passes take turns, as the iterator holds cgroup_mutex.
+ * BH_MAX_STATS: no such item here.
  */
 struct bh_stats {
 	__u32 found;
 	__u32 place[BH_STAT_COUNT];
-	long value[BH_MAX_STATS];
+	__u64 vmstats;
+	long copy[BH_MAX_STATS];
 };
 
 struct {
@@ -205,8 +207,16 @@ static __always_inline void bh_find_stats(struct bh_stats *stats)
 static __always_inline __u64 bh_stat(struct bh_stats *stats, enum bh_stat item)
 {
 	__u32 place = stats->place[item];
-	long value = place < BH_MAX_STATS ? stats->value[place] : 0;
+	long value;
 
+	if (place >= BH_MAX_STATS)
+		return 0;
+	if (bpf_rdonly_cast)
+		value = bh_typed(struct memcg_vmstats,
+				 (void *)(stats->vmstats + place * sizeof(value)))
+				->state[0];
+	else
+		value = stats->copy[place];
 	return value > 0 ? value : 0;
 }
 
@@ -225,12 +235,13 @@ static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct me
 	__u32 zero = 0;
 	struct bh_stats *stats = bpf_map_lookup_elem(&bh_stats, &zero);
 
-	if (!stats || bytes > sizeof(stats->value))
+	if (!stats || bytes > sizeof(stats->copy))
 		return;
 	if (!stats->found)
 		bh_find_stats(stats);
-	if (bpf_probe_read_kernel(stats->value, bytes, bh_field(memcg, vmstats)))
-		return;
+	stats->vmstats = (__u64)bh_field(memcg, vmstats);
+	if (!bpf_rdonly_cast)
+		bpf_probe_read_kernel(stats->copy, bytes, (void *)stats->vmstats);
 	row->anon_bytes = bh_page_bytes(stats, BH_STAT_ANON);
 	row->file_bytes = bh_page_bytes(stats, BH_STAT_FILE);
 	row->shmem_bytes = bh_page_bytes(stats, BH_STAT_SHMEM);
@@ -302,9 +313,9 @@ static __always_inline void bh_read_memory(struct bh_usage *row, struct cgroup *
 	row->memory_bytes = bh_field(memcg, memory.usage.counter) * BH_PAGE_BYTES;
 	row->memory_peak_bytes = bh_field(memcg, memory.watermark) * BH_PAGE_BYTES;
 	row->swap_bytes = bh_field(memcg, swap.usage.counter) * BH_PAGE_BYTES;
-	bpf_core_read(&row->oom_kills, sizeof(row->oom_kills),
-		      &memcg->memory_events[bpf_core_enum_value(enum memcg_memory_event,
-								MEMCG_OOM_KILL)]);
+	row->oom_kills = bh_field(
+		memcg, memory_events[bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM_KILL)]
+			       .counter);
 	bh_read_kinds(row, cgroup, memcg);
 }
 
@@ -373,7 +384,7 @@ static __always_inline void bh_read_pressure(struct bh_usage *row, struct cgroup
 
 /* Up to this moment. An environment that was adopted may not have executed anything since. */
 static __always_inline void bh_settle_memory(struct cgroup *cgroup, struct bh_label label,
-					     __u64 pages)
+					     const struct bh_usage *row)
 {
 	__u32 slot = label.slot;
 	struct bh_environment *env = bpf_map_lookup_elem(&bh_envs, &slot);
@@ -383,7 +394,8 @@ static __always_inline void bh_settle_memory(struct cgroup *cgroup, struct bh_la
 	if (!env || !state || !clock || env->serial != label.serial)
 		return;
 	if (clock->serial == label.serial)
-		bh_clock_add(clock, state, pages, BH_CLOCK_STEP_NS);
+		bh_clock_add(clock, state, row->memory_bytes / BH_PAGE_BYTES, row->read_ns,
+			     BH_CLOCK_STEP_NS);
 	else
 		bh_begin_clock(label, env, bh_subsystem(cgroup, memory));
 }
@@ -418,10 +430,10 @@ int bh_meter(struct bpf_iter__cgroup *ctx)
 	bh_read_cpu(row, cgroup);
 	bh_read_throttling(row, cgroup);
 	bh_read_memory(row, cgroup);
-	bh_settle_memory(cgroup, *label, row->memory_bytes / BH_PAGE_BYTES);
+	row->read_ns = bpf_ktime_get_boot_ns();
+	bh_settle_memory(cgroup, *label, row);
 	bh_read_processes(row, cgroup);
 	bh_read_io(row, cgroup);
 	bh_read_pressure(row, cgroup);
-	row->read_ns = bpf_ktime_get_boot_ns();
 	return 0;
 }

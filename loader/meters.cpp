@@ -6,6 +6,7 @@
 
 #include <cerrno>
 #include <ctime>
+#include <optional>
 
 #include "loader/cgroup_programs.h"
 #include "loader/environments.h"
@@ -110,46 +111,44 @@ Result<Meters> Meters::open() {
     return Meters(std::move(program), std::move(records), std::move(states), std::move(usage));
 }
 
-Result<std::vector<MeterReading>> Meters::read(int cgroup, Scope scope) {
+Status Meters::read(int cgroup, Scope scope, const Visit& visit) {
     BULKHEAD_TRY_VALUE(lock, lock_rows());
     BULKHEAD_TRY(flush_all(cgroup, scope));
     const __u64 started_ns = boot_time_ns();
     BULKHEAD_TRY(run_pass(program_.get(), cgroup, scope));
-    std::vector<MeterReading> readings;
-    readings.reserve(last_count_);
+    MeterReading reading{};
     for (std::size_t slot = 0; slot < usage_.size(); ++slot) {
         bh_usage& usage = usage_[slot];
         const bh_environment& record = records_[slot];
         if (record.serial == 0 || usage.serial != record.serial || usage.read_ns < started_ns)
             continue;
         divide_cpu_time(usage);
-        const bh_label label{static_cast<__u32>(slot), record.serial};
-        readings.push_back({label, record, usage, states_[slot]});
+        reading.record = record;
+        reading.label = {static_cast<__u32>(slot), reading.record.serial};
+        reading.usage = usage;
+        reading.state = states_[slot];
+        visit(reading);
     }
-    last_count_ = readings.size();
-    return readings;
+    return {};
 }
 
-Result<std::vector<MeterReading>> Meters::read_adopted() {
-    std::vector<MeterReading> all;
+Status Meters::read_adopted(const Visit& visit) {
     for (std::size_t slot = 0; slot < records_.size(); ++slot) {
-        const bh_environment record = records_[slot];
+        const bh_environment& record = records_[slot];
         if (record.serial == 0 || (record.flags & BH_ENV_ADOPTED) == 0)
             continue;
-        const auto cgroup = open_cgroup(record.cgroup_id);
-        if (!cgroup)
-            continue;
-        BULKHEAD_TRY_VALUE(reading, read_self(cgroup->get()));
-        all.push_back(reading);
+        if (const auto cgroup = open_cgroup(record.cgroup_id))
+            BULKHEAD_TRY(read(cgroup->get(), Scope::kSelf, visit));
     }
-    return all;
+    return {};
 }
 
 Result<MeterReading> Meters::read_self(int cgroup) {
-    BULKHEAD_TRY_VALUE(readings, read(cgroup, Scope::kSelf));
-    if (readings.empty())
+    std::optional<MeterReading> found;
+    BULKHEAD_TRY(read(cgroup, Scope::kSelf, [&](const MeterReading& reading) { found = reading; }));
+    if (!found)
         return fail(Error(ENOENT, "the cgroup is not that of a metered environment"));
-    return readings.front();
+    return *found;
 }
 
 Result<MeterReading> read_last(const Environments& environments, bh_label label) {

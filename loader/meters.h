@@ -1,7 +1,7 @@
 // Reading what environments use: one pass over their cgroups for all of them.
 #pragma once
 
-#include <vector>
+#include <functional>
 
 #include "bpf/wire.h"
 #include "loader/map_view.h"
@@ -12,7 +12,8 @@ namespace bulkhead::loader {
 
 class Environments;
 
-// Copies of an environment's rows as of one pass.
+// Copies of an environment's rows as of one pass. Nearly two kilobytes: to be looked at one after
+// the other, as fresh pages for a thousand of them cost more than the pass.
 struct MeterReading {
     bh_label label;
     bh_environment record;
@@ -31,14 +32,15 @@ public:
     // ENOENT when nothing is loaded.
     static Result<Meters> open();
 
-    // One pass. `cgroup`: a directory on cgroup2, not its root (whose files flush nothing).
-    // Returns the published environments whose cgroups the pass met, in the order of their
-    // slots. Passes of several processes take turns.
-    Result<std::vector<MeterReading>> read(int cgroup, Scope scope);
+    using Visit = std::function<void(const MeterReading&)>;
 
-    // Of the adopted environments, whose cgroups lie anywhere. One whose cgroup is gone is left
-    // out.
-    Result<std::vector<MeterReading>> read_adopted();
+    // One pass. `cgroup`: a directory on cgroup2, not its root (whose files flush nothing).
+    // Visits the published environments whose cgroups the pass met, in the order of their
+    // slots. Passes of several processes take turns.
+    Status read(int cgroup, Scope scope, const Visit& visit);
+
+    // The adopted environments, whose cgroups lie anywhere. One whose cgroup is gone is left out.
+    Status read_adopted(const Visit& visit);
 
     // Of the one environment whose cgroup this is, pressure up to this moment. ENOENT: it is none.
     Result<MeterReading> read_self(int cgroup);
@@ -51,7 +53,6 @@ private:
     MappedArray<bh_environment> records_;
     MappedArray<bh_state> states_;
     MappedArray<bh_usage> usage_;
-    std::size_t last_count_ = 0;  // readings of the last pass; the next has about as many
 };
 
 // Of the environment whose cgroup this is, in which nothing runs any more: the last reading. The

@@ -122,18 +122,13 @@ Result<std::vector<Usage>> read_all_usage(const std::string& parent_cgroup) {
         return all;
     if (!meters)
         return fail(std::move(meters).error());
-    std::vector<loader::MeterReading> readings;
+    const auto keep = [&](const loader::MeterReading& reading) {
+        all.push_back(usage_of(reading));
+    };
     // Without the parent no environment was ever started.
-    if (parent) {
-        BULKHEAD_TRY_VALUE(made, meters->read(parent.get(), loader::Scope::kDescendants));
-        readings = std::move(made);
-    }
-    BULKHEAD_TRY_VALUE(adopted, meters->read_adopted());
-    all.reserve(readings.size() + adopted.size());
-    for (const loader::MeterReading& reading : readings)
-        all.push_back(usage_of(reading));
-    for (const loader::MeterReading& reading : adopted)
-        all.push_back(usage_of(reading));
+    if (parent)
+        BULKHEAD_TRY(meters->read(parent.get(), loader::Scope::kDescendants, keep));
+    BULKHEAD_TRY(meters->read_adopted(keep));
     return all;
 }
 

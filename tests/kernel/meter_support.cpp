@@ -4,6 +4,7 @@
 
 #include <ctime>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "runtime/cgroup.h"
@@ -18,16 +19,15 @@ loader::MeterReading read_meters(const BareEnvironment& environment) {
     }
     const UniqueFd parent(::open(std::string(runtime::kEnvironmentsCgroup).c_str(),
                                  O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    const auto readings = meters->read(parent.get(), loader::Scope::kDescendants);
-    if (!readings) {
-        ADD_FAILURE() << readings.error().message();
-        return {};
-    }
-    for (const loader::MeterReading& reading : *readings)
-        if (reading.label.serial == environment.label().serial)
-            return reading;
-    ADD_FAILURE() << "the pass did not meet the environment";
-    return {};
+    std::optional<loader::MeterReading> found;
+    const auto read = meters->read(parent.get(), loader::Scope::kDescendants,
+                                   [&](const loader::MeterReading& reading) {
+                                       if (reading.label.serial == environment.label().serial)
+                                           found = reading;
+                                   });
+    EXPECT_TRUE(read) << read.error().message();
+    EXPECT_TRUE(found) << "the pass did not meet the environment";
+    return found.value_or(loader::MeterReading{});
 }
 
 std::string cgroup_text(const BareEnvironment& environment, const std::string& file) {
