@@ -30,7 +30,9 @@ json refusals_json(const Usage& usage) {
     return {{"total", usage.refused()},
             {"by_class", std::move(refused)},
             {"audited_by_class", std::move(audited)},
-            {"internal", usage.internal_refusals}};
+            {"internal", usage.internal_refusals},
+            {"unrecorded", usage.unrecorded_refusals},
+            {"unlearned", usage.unlearned}};
 }
 
 json memory_json(const Usage& usage) {
