@@ -19,7 +19,7 @@ struct ProgramStats {
     __u64 skipped = 0;
 };
 
-// Of the programs that are pinned, in the order of their names. Empty when nothing is loaded.
+// Of the programs that pins hold, in the order of their names. Empty when nothing is loaded.
 Result<std::vector<ProgramStats>> read_program_stats();
 
 // Whether kernel.bpf_stats_enabled is on. Whoever holds a descriptor of BPF_ENABLE_STATS turns them

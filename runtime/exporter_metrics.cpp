@@ -1,7 +1,9 @@
 #include "runtime/exporter_metrics.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 
 namespace bulkhead::runtime {
@@ -254,10 +256,11 @@ constexpr std::
 
 prometheus::ClientMetric& Samples::labelled(
     std::vector<prometheus::ClientMetric::Label> labels) const {
-    prometheus::ClientMetric sample;
-    sample.label = std::move(labels);
-    sample.label.insert(sample.label.begin(), {"environment", environment_});
-    return family_.metric.emplace_back(std::move(sample));
+    prometheus::ClientMetric& sample = family_.metric.emplace_back();
+    sample.label.reserve(labels.size() + 1);
+    sample.label.push_back({"environment", environment_});
+    std::move(labels.begin(), labels.end(), std::back_inserter(sample.label));
+    return sample;
 }
 
 void Samples::add_labelled(std::vector<prometheus::ClientMetric::Label> labels,

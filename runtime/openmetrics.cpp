@@ -1,5 +1,6 @@
 #include "runtime/openmetrics.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -23,6 +24,13 @@ std::string_view without(std::string_view name, std::string_view suffix) {
 }
 
 void append_escaped(std::string& out, std::string_view text) {
+    const auto is_special = [](char letter) {
+        return letter == '\\' || letter == '"' || letter == '\n';
+    };
+    if (std::none_of(text.begin(), text.end(), is_special)) {
+        out += text;
+        return;
+    }
     for (const char letter : text) {
         switch (letter) {
             case '\\':
@@ -60,18 +68,22 @@ void append_number(std::string& out, double value) {
         append_digits(out, value);
 }
 
+// In seconds with three digits after the point: cheaper by whole numbers than by the library.
 void append_timestamp(std::string& out, double unix_s) {
-    constexpr int kMilliseconds = 3;
-    append_digits(out, unix_s, std::chars_format::fixed, kMilliseconds);
+    const auto unix_ms = static_cast<std::int64_t>(std::llround(unix_s * 1000));
+    append_digits(out, unix_ms / 1000);
+    const std::int64_t after = unix_ms % 1000;
+    out += '.';
+    for (const std::int64_t digit : {after / 100, after / 10 % 10, after % 10})
+        out += static_cast<char>('0' + digit);
 }
 
 // A bound is a label, so all must write it in the same way: a float has a point or an exponent.
-std::string bound_text(double bound) {
-    std::string text;
-    append_number(text, bound);
-    if (text.find_first_not_of("-0123456789") == std::string::npos)
-        text += ".0";
-    return text;
+void append_bound(std::string& out, double bound) {
+    const std::size_t begin = out.size();
+    append_number(out, bound);
+    if (out.find_first_not_of("-0123456789", begin) == std::string::npos)
+        out += ".0";
 }
 
 void append_line_start(std::string& out, std::string_view keyword, std::string_view family) {
@@ -97,43 +109,50 @@ void append_head(std::string& out, std::string_view name, std::string_view type,
     out += '\n';
 }
 
-// Name, suffix and labels of one line, and the blank after them.
-class Line {
+// The lines of one sample. Its labels are written once and copied from there.
+class Lines {
 public:
-    Line(std::string_view name, const ClientMetric& sample) : name_(name) {
-        for (const ClientMetric::Label& label : sample.label)
-            add_label(labels_, label.name, label.value);
-    }
+    Lines(std::string& out, std::string_view name, const ClientMetric& sample)
+        : out_(out), name_(name), sample_(sample) {}
 
-    void begin(std::string& out, std::string_view suffix) const { append(out, suffix, labels_); }
-    void begin(std::string& out, std::string_view suffix, double bound) const {
-        std::string labels = labels_;
-        add_label(labels, "le", bound_text(bound));
-        append(out, suffix, labels);
+    // Begins a line, up to its value.
+    void begin(std::string_view suffix) {
+        begin_labels(suffix);
+        if (labels_length_ != 0)
+            out_ += '}';
+        out_ += ' ';
+    }
+    void begin(std::string_view suffix, double bound) {
+        begin_labels(suffix);
+        out_ += labels_length_ != 0 ? ",le=\"" : "{le=\"";
+        append_bound(out_, bound);
+        out_ += "\"} ";
     }
 
 private:
-    static void add_label(std::string& labels, std::string_view name, std::string_view value) {
-        if (!labels.empty())
-            labels += ',';
-        labels += name;
-        labels += "=\"";
-        append_escaped(labels, value);
-        labels += '"';
-    }
-    void append(std::string& out, std::string_view suffix, const std::string& labels) const {
-        out += name_;
-        out += suffix;
-        if (!labels.empty()) {
-            out += '{';
-            out += labels;
-            out += '}';
+    void begin_labels(std::string_view suffix) {
+        out_ += name_;
+        out_ += suffix;
+        if (labels_begin_ != std::string::npos) {
+            out_.append(out_, labels_begin_, labels_length_);
+            return;
         }
-        out += ' ';
+        labels_begin_ = out_.size();
+        for (const ClientMetric::Label& label : sample_.label) {
+            out_ += out_.size() == labels_begin_ ? '{' : ',';
+            out_ += label.name;
+            out_ += "=\"";
+            append_escaped(out_, label.value);
+            out_ += '"';
+        }
+        labels_length_ = out_.size() - labels_begin_;
     }
 
+    std::string& out_;
     std::string_view name_;
-    std::string labels_;
+    const ClientMetric& sample_;
+    std::size_t labels_begin_ = std::string::npos;  // npos: not written yet
+    std::size_t labels_length_ = 0;
 };
 
 void append_value(std::string& out, double value) {
@@ -141,10 +160,10 @@ void append_value(std::string& out, double value) {
     out += '\n';
 }
 
-void append_created(std::string& out, const Line& line, std::optional<double> began) {
+void append_created(std::string& out, Lines& lines, std::optional<double> began) {
     if (!began)
         return;
-    line.begin(out, "_created");
+    lines.begin("_created");
     append_timestamp(out, *began);
     out += '\n';
 }
@@ -153,10 +172,10 @@ void write_counter(std::string& out, const MetricFamily& family, const Began& be
     const std::string_view name = without(family.name, kTotal);
     append_head(out, name, "counter", family.help);
     for (const ClientMetric& sample : family.metric) {
-        const Line line(name, sample);
-        line.begin(out, kTotal);
+        Lines lines(out, name, sample);
+        lines.begin(kTotal);
         append_value(out, sample.counter.value);
-        append_created(out, line, began(sample));
+        append_created(out, lines, began(sample));
     }
 }
 
@@ -165,7 +184,7 @@ void write_gauge(std::string& out, const MetricFamily& family) {
     const std::string_view name = is_info ? without(family.name, kInfo) : family.name;
     append_head(out, name, is_info ? "info" : "gauge", family.help);
     for (const ClientMetric& sample : family.metric) {
-        Line(name, sample).begin(out, is_info ? kInfo : "");
+        Lines(out, name, sample).begin(is_info ? kInfo : "");
         append_value(out, sample.gauge.value);
     }
 }
@@ -173,16 +192,16 @@ void write_gauge(std::string& out, const MetricFamily& family) {
 void write_histogram(std::string& out, const MetricFamily& family, const Began& began) {
     append_head(out, family.name, "histogram", family.help);
     for (const ClientMetric& sample : family.metric) {
-        const Line line(family.name, sample);
+        Lines lines(out, family.name, sample);
         for (const ClientMetric::Bucket& bucket : sample.histogram.bucket) {
-            line.begin(out, "_bucket", bucket.upper_bound);
+            lines.begin("_bucket", bucket.upper_bound);
             append_value(out, static_cast<double>(bucket.cumulative_count));
         }
-        line.begin(out, "_count");
+        lines.begin("_count");
         append_value(out, static_cast<double>(sample.histogram.sample_count));
-        line.begin(out, "_sum");
+        lines.begin("_sum");
         append_value(out, sample.histogram.sample_sum);
-        append_created(out, line, began(sample));
+        append_created(out, lines, began(sample));
     }
 }
 
