@@ -42,7 +42,7 @@ template <typename Add>
 Status for_each_pin(const std::string& directory, Add add_pinned) {
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator(directory, none)) {
-        const Status done = open_pinned(entry.path()).and_then([&](const UniqueFd& pinned) {
+        Status done = open_pinned(entry.path()).and_then([&](const UniqueFd& pinned) {
             return add_pinned(pinned.get());
         });
         if (!done && done.error().code() != ENOENT)

@@ -41,7 +41,7 @@ Usage usage(const std::string& environment, std::uint32_t serial, std::uint64_t 
 }
 
 std::string unzipped(const std::string& body) {
-    std::string plain(1 << 20, '\0');
+    std::string plain(1 << 24, '\0');
     z_stream stream{};
     EXPECT_EQ(inflateInit2(&stream, MAX_WBITS + 16), Z_OK);
     std::string from = body;
@@ -103,6 +103,51 @@ TEST(Page, IsTheSameTextCompressed) {
         EXPECT_LT(zipped.body.size(), plain.body.size());
         EXPECT_EQ(zipped.content_type, plain.content_type);
     }
+}
+
+// As Prometheus gets it. Numbers that differ: equal ones would compress to nothing.
+TEST(Page, OfAThousandEnvironmentsIsAtMostThreeMegabytes) {
+    std::vector<Usage> all;
+    std::uint64_t number = 1;
+    const auto another = [&] { return (number = number * 6364136223846793005 + 1) >> 20; };
+    for (std::uint32_t i = 1; i <= 1000; ++i) {
+        Usage one = usage("environment-" + std::to_string(i), i, 1'700'000'000 + i);
+        one.cpu_user_ns = another();
+        one.cpu_system_ns = another();
+        one.run_queue_delay_ns = another();
+        for (std::uint64_t& wait : one.waits)
+            wait = another() >> 20;
+        one.preempted = {another() >> 20, another() >> 20, another() >> 20};
+        one.memory_bytes = another();
+        one.memory_peak_bytes = another();
+        one.anon_bytes = another();
+        one.file_bytes = another();
+        one.shmem_bytes = another();
+        one.kernel_bytes = another();
+        one.slab_bytes = another();
+        one.sock_bytes = another();
+        one.memory_byte_seconds = another();
+        one.faults = another();
+        one.scanned_bytes = another();
+        one.reclaimed_bytes = another();
+        one.forks = another() >> 20;
+        one.execs = another() >> 20;
+        one.received = {another(), another()};
+        one.sent = {another(), another()};
+        one.read = {another(), another()};
+        one.written = {another(), another()};
+        one.cpu_pressure = {another(), another()};
+        one.memory_pressure = {another(), another()};
+        one.io_pressure = {another(), another()};
+        all.push_back(std::move(one));
+    }
+    StartTimes starts;
+    starts.update(all);
+    const auto page =
+        agent::render([&](const FamilySink& sink) { environment_families(all, starts, sink); },
+                      Format::kOpenMetrics, Coding::kGzip);
+    EXPECT_GT(unzipped(page.body).size(), 1'000'000U);
+    EXPECT_LE(page.body.size(), 3'000'000U);
 }
 
 TEST(Page, EndsWithEofInOpenMetricsOnly) {
