@@ -1,6 +1,7 @@
 // bulkhead-agent: the Prometheus endpoint, and what ended goes to the ledger while it runs. A
 // program of its own, as it needs shared libraries that would slow down every other command.
 // Nothing depends on it: what it does not do the next command does.
+#include <malloc.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -154,6 +155,8 @@ Status serve(const Options& options) {
 }
 
 int main(int argc, char** argv) {
+    // One heap: scrapes take turns, and a heap for each thread would keep what its last one needed.
+    ::mallopt(M_ARENA_MAX, 1);
     spdlog::set_default_logger(spdlog::stderr_logger_mt("bulkhead-agent"));
     CLI::App app{"Serves the usage of all environments to Prometheus", "bulkhead agent"};
     Options options;

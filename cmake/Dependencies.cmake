@@ -33,7 +33,7 @@ find_package(spdlog REQUIRED)
 # The agent's own, shared: metrics, HTTP with TLS, its web configuration, passwords.
 find_package(prometheus-cpp CONFIG REQUIRED COMPONENTS core)
 find_package(ZLIB REQUIRED)
-find_package(yaml-cpp REQUIRED)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(YAML_CPP REQUIRED IMPORTED_TARGET yaml-cpp)
 pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
 find_library(CRYPT_LIBRARY NAMES crypt REQUIRED)

@@ -30,22 +30,23 @@ __u32 announced_port() {
 TEST(Agent, ShowsTheSameNumbersAsUsage) {
     const Detached shown("shown", kIdle);
     const Agent agent;
-    // It is started when its memory no longer moves.
+    // It is started when its memory no longer moves, and its kinds follow later: on 7.2 the kernel
+    // adds them up when enough came together.
     nlohmann::json usage;
     std::map<std::string, double> samples;
     EXPECT_TRUE(eventually([&] {
         usage = bulkhead_json({"usage", "shown"});
         samples = scrape();
         return samples[of("memory_current_bytes")] ==
-               usage["memory"]["current_bytes"].get<double>();
+                   usage["memory"]["current_bytes"].get<double>() &&
+               samples[of("memory_kind_bytes", ",kind=\"anon\"")] ==
+                   usage["memory"]["anon_bytes"].get<double>();
     }));
     EXPECT_EQ(samples[of("cpu_seconds_total", ",mode=\"user\"")],
               usage["cpu"]["user_ns"].get<double>() / 1e9);
     EXPECT_EQ(samples[of("cpu_seconds_total", ",mode=\"system\"")],
               usage["cpu"]["system_ns"].get<double>() / 1e9);
     EXPECT_EQ(samples[of("tasks")], usage["tasks"]["current"].get<double>());
-    EXPECT_EQ(samples[of("memory_kind_bytes", ",kind=\"anon\"")],
-              usage["memory"]["anon_bytes"].get<double>());
     EXPECT_EQ(samples["bulkhead_environments"], 1);
     EXPECT_EQ(samples["bulkhead_up"], 1);
 }
