@@ -41,7 +41,7 @@ public:
 
     // The path of the configuration with this text.
     static std::string configure(const std::string& text) {
-        const std::string path = kDirectory + "/web.yml";
+        std::string path = kDirectory + "/web.yml";
         std::ofstream(path) << text;
         return path;
     }
@@ -133,10 +133,11 @@ TEST(AgentWeb, ServesOverTlsToWhoKnowsThePassword) {
     const std::string page = WebFiles::trusting() + "https" + kPage;
     EXPECT_NE(curl("--user prometheus:secret " + page).out.find("\nbulkhead_up 1\n"),
               std::string::npos);
+    const std::string status = kStatus + page;
     for (const char* who : {"", "--user prometheus:wrong ", "--user other:secret "}) {
         const std::string answer = curl(who + page).out;
         EXPECT_EQ(answer.find("bulkhead_up"), std::string::npos) << who;
-        EXPECT_EQ(curl(who + kStatus + page).out, "401") << who;
+        EXPECT_EQ(curl(who + status).out, "401") << who;
     }
     EXPECT_EQ(curl("http" + kPage).out, "") << "without TLS there is no answer";
     EXPECT_NE(curl("--tls-max 1.1 --user prometheus:secret " + page).exit_code, 0);
