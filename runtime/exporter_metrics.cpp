@@ -1,9 +1,7 @@
 #include "runtime/exporter_metrics.h"
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
-#include <iterator>
 #include <limits>
 
 namespace bulkhead::runtime {
@@ -254,18 +252,17 @@ constexpr std::
 
 }  // namespace
 
-prometheus::ClientMetric& Samples::labelled(
-    std::vector<prometheus::ClientMetric::Label> labels) const {
+prometheus::ClientMetric& Samples::labelled(std::initializer_list<Label> labels) const {
     prometheus::ClientMetric& sample = family_.metric.emplace_back();
     sample.label.reserve(labels.size() + 1);
     sample.label.push_back({"environment", environment_});
-    std::move(labels.begin(), labels.end(), std::back_inserter(sample.label));
+    for (const auto& [name, value] : labels)
+        sample.label.push_back({std::string(name), std::string(value)});
     return sample;
 }
 
-void Samples::add_labelled(std::vector<prometheus::ClientMetric::Label> labels,
-                           double value) const {
-    prometheus::ClientMetric& sample = labelled(std::move(labels));
+void Samples::add_labelled(std::initializer_list<Label> labels, double value) const {
+    prometheus::ClientMetric& sample = labelled(labels);
     if (family_.type == MetricType::Counter)
         sample.counter.value = value;
     else
