@@ -2,6 +2,8 @@
 #include <unistd.h>
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "cli/commands.h"
 #include "cli/helper_program.h"
@@ -9,12 +11,36 @@
 namespace bulkhead::cli {
 namespace {
 
+struct Options {
+    std::string listen;
+    std::string web_config;
+};
+
+// Only what was given: where systemd passes a socket, --listen would contradict it.
+std::vector<std::string> arguments_of(const Options& options, const std::string& program) {
+    std::vector<std::string> arguments = {program};
+    if (!options.listen.empty())
+        arguments.insert(arguments.end(), {"--listen", options.listen});
+    if (!options.web_config.empty())
+        arguments.insert(arguments.end(), {"--web-config", options.web_config});
+    return arguments;
+}
+
 Action declare(CLI::App& app) {
-    auto address = std::make_shared<std::string>("127.0.0.1:9750");
-    app.add_option("--listen", *address, "ADDRESS:PORT of the endpoint")->capture_default_str();
-    return [address](const Payload&) -> Result<int> {
+    auto options = std::make_shared<Options>();
+    app.add_option("--listen", options->listen,
+                   "ADDRESS:PORT of the endpoint (127.0.0.1:9750, or systemd's socket)");
+    app.add_option("--web-config", options->web_config,
+                   "FILE with TLS certificates and users, in the form of Prometheus' exporters");
+    return [options](const Payload&) -> Result<int> {
         const std::string program = helper_program("bulkhead-agent");
-        ::execl(program.c_str(), program.c_str(), "--listen", address->c_str(), nullptr);
+        std::vector<std::string> arguments = arguments_of(*options, program);
+        std::vector<char*> words;
+        words.reserve(arguments.size() + 1);
+        for (std::string& argument : arguments)
+            words.push_back(argument.data());
+        words.push_back(nullptr);
+        ::execv(program.c_str(), words.data());
         return fail_errno("execute " + program);
     };
 }

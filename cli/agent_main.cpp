@@ -1,8 +1,7 @@
 // bulkhead-agent: the Prometheus endpoint, and what ended goes to the ledger while it runs. A
 // program of its own, as it needs shared libraries that would slow down every other command.
 // Nothing depends on it: what it does not do the next command does.
-#include <netinet/in.h>
-#include <prometheus/exposer.h>
+#include <malloc.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -11,11 +10,14 @@
 #include <cstdio>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <CLI/CLI.hpp>
 
 #include "loader/agent_port.h"
+#include "runtime/agent/listen_socket.h"
+#include "runtime/agent/server.h"
 #include "runtime/cgroup.h"
 #include "runtime/exporter.h"
 #include "runtime/running.h"
@@ -23,36 +25,23 @@
 namespace bulkhead::cli {
 namespace {
 
-// The exporter's errors end here, and so do the library's exceptions.
-Result<std::unique_ptr<prometheus::Exposer>> listen_on(const std::string& address) {
-    const std::string port = address.substr(address.rfind(':') + 1);
-    if (port.empty() || port.find_first_not_of("0123456789") != std::string::npos)
-        return fail(Error(0, address + " is not an address and port", Fault::kUsage)
-                        .advise("such as --listen 127.0.0.1:9750"));
-    try {
-        errno = 0;
-        return std::make_unique<prometheus::Exposer>(address, 2);
-    } catch (const std::exception&) {
-        // CivetWeb does not tell the reason, and leaves errno as the failed call set it.
-        return fail(Error(errno, "listen on " + address)
-                        .advise("choose another address with --listen ADDRESS:PORT"));
-    }
-}
+namespace agent = runtime::agent;
+
+constexpr const char* kDefaultAddress = "127.0.0.1:9750";
+
+struct Options {
+    std::string listen;      // empty: systemd's socket, else kDefaultAddress
+    std::string web_config;  // empty: neither TLS nor users
+};
 
 // Announced at every scrape, so that it is known to programs that were loaded meanwhile.
-class AnnouncedPort : public prometheus::Collectable {
+class AnnouncedPort {
 public:
     explicit AnnouncedPort(int port) : port_(static_cast<unsigned>(port)) { announce(); }
     AnnouncedPort(const AnnouncedPort&) = delete;
     AnnouncedPort& operator=(const AnnouncedPort&) = delete;
-    ~AnnouncedPort() override { (void)loader::withdraw_agent_port(port_); }
+    ~AnnouncedPort() { (void)loader::withdraw_agent_port(port_); }
 
-    [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override {
-        announce();
-        return {};
-    }
-
-private:
     // Nothing loaded: there is no environment that could reach the agent.
     void announce() const {
         if (const auto done = loader::announce_agent_port(port_);
@@ -60,14 +49,26 @@ private:
             spdlog::error("{}", done.error().message());
     }
 
+private:
     unsigned port_;
 };
 
-sigset_t stop_signals() {
+Result<UniqueFd> open_socket(const std::string& listen) {
+    BULKHEAD_TRY_VALUE(passed, agent::passed_socket());
+    if (passed && !listen.empty())
+        return fail(Error(0, "there is a socket of systemd and --listen " + listen, Fault::kUsage)
+                        .advise("leave out --listen, or disable the socket unit"));
+    if (passed)
+        return std::move(*passed);
+    return agent::listen_on(listen.empty() ? kDefaultAddress : listen);
+}
+
+sigset_t awaited_signals() {
     sigset_t set;
     sigemptyset(&set);
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
     return set;
 }
 
@@ -87,30 +88,82 @@ int keep_ledger_until(const sigset_t& stop) {
     }
 }
 
-Status serve(const std::string& address) {
-    // Blocked before the server's threads exist, so that only sigwait() takes them.
-    const sigset_t stop = stop_signals();
-    ::pthread_sigmask(SIG_BLOCK, &stop, nullptr);
-    BULKHEAD_TRY_VALUE(exposer, listen_on(address));
-    const int port = exposer->GetListeningPorts().front();
-    const auto announced = std::make_shared<AnnouncedPort>(port);
-    const auto exporter = std::make_shared<runtime::Exporter>(
-        std::string(runtime::kEnvironmentsCgroup), BULKHEAD_VERSION);
-    exposer->RegisterCollectable(announced);
-    exposer->RegisterCollectable(exporter);
-    spdlog::info("serving /metrics on {} (port {})", address, port);
-    const int signal = keep_ledger_until(stop);
+// The endpoint, and how it is protected.
+class Endpoint {
+public:
+    explicit Endpoint(const Options& options)
+        : web_config_(options.web_config),
+          exporter_(std::string(runtime::kEnvironmentsCgroup), BULKHEAD_VERSION) {}
+
+    Status open(const std::string& listen) {
+        BULKHEAD_TRY_VALUE(protection, load());
+        BULKHEAD_TRY_VALUE(socket, open_socket(listen));
+        BULKHEAD_TRY_VALUE(bound, agent::bound_to(socket.get()));
+        port_.emplace(bound.port);
+        spdlog::info("serving /metrics on {}{}", bound.address,
+                     protection.config.tls.is_on() ? " with TLS" : "");
+        return start(std::move(socket), std::move(protection));
+    }
+
+    // Reads the web configuration again. One that is wrong changes nothing.
+    Status reload() {
+        if (web_config_.empty())
+            return {};
+        auto protection = load();
+        if (!protection) {
+            spdlog::error("{}\n  the last configuration stays", protection.error().message());
+            return {};
+        }
+        spdlog::info("reading {} again", web_config_);
+        return start(server_->stop(), std::move(*protection));
+    }
+
+private:
+    [[nodiscard]] Result<agent::Protection> load() const {
+        return web_config_.empty() ? agent::Protection{} : agent::load_protection(web_config_);
+    }
+
+    Status start(UniqueFd socket, agent::Protection protection) {
+        auto server = agent::Server::start(std::move(socket), std::move(protection),
+                                           [this](agent::Format format, agent::Coding coding) {
+                                               port_->announce();
+                                               return agent::render(exporter_, format, coding);
+                                           });
+        if (!server)
+            return fail(std::move(server).error());
+        server_ = std::move(*server);
+        return {};
+    }
+
+    std::string web_config_;
+    runtime::Exporter exporter_;
+    std::optional<AnnouncedPort> port_;
+    std::unique_ptr<agent::Server> server_;  // last, so that it ends first: it uses the others
+};
+
+Status serve(const Options& options) {
+    // Blocked before the server's threads exist, so that only sigtimedwait() takes them.
+    const sigset_t awaited = awaited_signals();
+    ::pthread_sigmask(SIG_BLOCK, &awaited, nullptr);
+    Endpoint endpoint(options);
+    BULKHEAD_TRY(endpoint.open(options.listen));
+    int signal = 0;
+    while ((signal = keep_ledger_until(awaited)) == SIGHUP)
+        BULKHEAD_TRY(endpoint.reload());
     spdlog::info("stopped by {}", ::strsignal(signal));
     return {};
 }
 
 int main(int argc, char** argv) {
+    // One heap: scrapes take turns, and a heap for each thread would keep what its last one needed.
+    ::mallopt(M_ARENA_MAX, 1);
     spdlog::set_default_logger(spdlog::stderr_logger_mt("bulkhead-agent"));
     CLI::App app{"Serves the usage of all environments to Prometheus", "bulkhead agent"};
-    std::string address = "127.0.0.1:9750";
-    app.add_option("--listen", address, "address and port")->capture_default_str();
+    Options options;
+    app.add_option("--listen", options.listen, "address and port");
+    app.add_option("--web-config", options.web_config, "TLS and users");
     CLI11_PARSE(app, argc, argv);
-    if (const auto done = serve(address); !done) {
+    if (const auto done = serve(options); !done) {
         std::fprintf(stderr, "bulkhead agent: %s\n", done.error().message().c_str());
         return done.error().fault() == Fault::kUsage ? 2 : 1;
     }

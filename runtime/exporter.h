@@ -1,42 +1,66 @@
 // What Prometheus reads: every scrape is one pass over all environments.
 #pragma once
 
-#include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
+#include <cstdint>
+#include <functional>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
+#include "runtime/exporter_machine.h"
 #include "runtime/exporter_retired.h"
+#include "runtime/openmetrics.h"
 #include "runtime/usage.h"
 
 namespace bulkhead::runtime {
 
-// The metrics of all environments; a family without a sample is left out.
-std::vector<prometheus::MetricFamily> environment_families(const std::vector<Usage>& all);
+// Takes a family and the time from which its counters count.
+using FamilySink =
+    std::function<void(const prometheus::MetricFamily& family, const openmetrics::Began& began)>;
 
-class Exporter : public prometheus::Collectable {
+// Since when an environment's counters count, as it was first seen: the kernel tells it by a clock
+// that is turned into the calendar's anew each time, and a time that moves looks like a reset.
+class StartTimes {
+public:
+    void update(const std::vector<Usage>& all);
+    // In seconds since 1970, of the environment that the first label names (Samples).
+    [[nodiscard]] std::optional<double> of(const prometheus::ClientMetric& sample) const;
+
+private:
+    struct Start {
+        std::uint32_t serial;
+        double unix_s;
+    };
+    std::unordered_map<std::string, Start> starts_;
+};
+
+// The metrics of all environments, one family after the other: those of a thousand environments
+// together are more memory than the agent may have. A family without a sample is left out.
+void environment_families(const std::vector<Usage>& all, const StartTimes& starts,
+                          const FamilySink& sink);
+
+class Exporter {
 public:
     // `parent_cgroup`: the directory above the environments'.
     Exporter(std::string parent_cgroup, std::string version);
 
-    // Never throws and never fails: what could not be read shows as bulkhead_up 0.
-    [[nodiscard]] std::vector<prometheus::MetricFamily> Collect() const override;
+    // Never fails: what could not be read shows as bulkhead_up 0. Several at once take turns.
+    void scrape(const FamilySink& sink);
 
 private:
-    struct RetiredNow {
-        std::optional<Retired> sums;  // none: they could not be read since the agent started
-        bool stored;                  // all that ended is in them
-    };
-    // Takes from `all` what is in the sums.
-    RetiredNow retire(std::vector<Usage>& all) const;
+    // Takes from `all` what is in the sums. False: not all that ended is in them.
+    bool retire(std::vector<Usage>& all);
 
     std::string parent_cgroup_;
     std::string version_;
-    mutable std::mutex mutex_;  // several scrapes at once
-    mutable std::optional<Retired> last_retired_;
+    std::mutex mutex_;
+    std::optional<Retired> last_retired_;  // none: not read since the agent started
+    StartTimes starts_;
+    MachineReader machine_;
 };
 
 }  // namespace bulkhead::runtime

@@ -3,8 +3,11 @@
 
 #include <prometheus/metric_family.h>
 
+#include <initializer_list>
 #include <span>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "runtime/usage.h"
@@ -17,16 +20,19 @@ public:
     Samples(prometheus::MetricFamily& family, const std::string& environment)
         : family_(family), environment_(environment) {}
 
+    // Name and value.
+    using Label = std::pair<std::string_view, std::string_view>;
+
     void add(double value) const { add_labelled({}, value); }
     void add(std::string_view label, std::string_view label_value, double value) const {
-        add_labelled({{std::string(label), std::string(label_value)}}, value);
+        add_labelled({{label, label_value}}, value);
     }
-    void add_labelled(std::vector<prometheus::ClientMetric::Label> labels, double value) const;
+    void add_labelled(std::initializer_list<Label> labels, double value) const;
     // `sum_ns`: of all waits.
     void add_histogram(const Waits& waits, std::uint64_t sum_ns) const;
 
 private:
-    prometheus::ClientMetric& labelled(std::vector<prometheus::ClientMetric::Label> labels) const;
+    prometheus::ClientMetric& labelled(std::initializer_list<Label> labels) const;
 
     prometheus::MetricFamily& family_;
     const std::string& environment_;

@@ -129,6 +129,11 @@ constexpr std::array kFamilies = {
            "Refused in ended environments because the fence could not decide.",
            1,
            {{{"refusals.internal", "", "", "", ""}}}},
+    Family{"bulkhead_retired_events_dropped_total",
+           "What was counted in ended environments but could not be kept for people.",
+           1,
+           {{{"refusals.unrecorded", "kind", "refusal", "", ""},
+             {"refusals.unlearned", "kind", "learned", "", ""}}}},
 };
 
 // Those whose label is the end of the path: a class.

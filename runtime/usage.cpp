@@ -90,6 +90,8 @@ void copy_counts(const bh_counts& from, Usage& to) {
 void copy_refusals(const bh_state& from, Usage& to) {
     to.refusals = refusals(from);
     to.internal_refusals = from.internal;
+    to.unrecorded_refusals = from.unrecorded;
+    to.unlearned = from.unlearned;
 }
 
 }  // namespace

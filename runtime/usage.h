@@ -112,6 +112,10 @@ struct Usage {
 
     std::vector<Refusals> refusals;  // every class, in the order of the wire
     std::uint64_t internal_refusals = 0;
+    // Counted above, but `why` and `events` cannot tell them: the kernel had no memory for the row.
+    std::uint64_t unrecorded_refusals = 0;
+    // Acts in mode learn that were let through and are missing in what was learned: no room.
+    std::uint64_t unlearned = 0;
 
     [[nodiscard]] std::uint64_t refused() const;  // of all classes
 };

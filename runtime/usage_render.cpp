@@ -17,7 +17,8 @@ json pressure_json(const Pressure& pressure) {
     return {{"some_ns", pressure.some_ns}, {"full_ns", pressure.full_ns}};
 }
 
-// Classes by which nothing was refused are left out.
+// Classes by which nothing was refused are left out, and what is nearly always 0: every receipt
+// pays for what it has.
 json refusals_json(const Usage& usage) {
     json refused = json::object();
     json audited = json::object();
@@ -27,10 +28,15 @@ json refusals_json(const Usage& usage) {
         if (one.audited != 0)
             audited[one.class_name] = one.audited;
     }
-    return {{"total", usage.refused()},
-            {"by_class", std::move(refused)},
-            {"audited_by_class", std::move(audited)},
-            {"internal", usage.internal_refusals}};
+    json all = {{"total", usage.refused()},
+                {"by_class", std::move(refused)},
+                {"audited_by_class", std::move(audited)},
+                {"internal", usage.internal_refusals}};
+    if (usage.unrecorded_refusals != 0)
+        all["unrecorded"] = usage.unrecorded_refusals;
+    if (usage.unlearned != 0)
+        all["unlearned"] = usage.unlearned;
+    return all;
 }
 
 json memory_json(const Usage& usage) {

@@ -28,6 +28,7 @@ loader::MeterReading reading() {
     reading.state.refused[BH_CLASS_BPF] = 3;
     reading.state.refused[BH_CLASS_SIGNAL] = 2;
     reading.state.audited[BH_CLASS_MOUNTS] = 7;
+    reading.state.unrecorded = 4;
     reading.state.counts.traffic[BH_RECEIVED] = {100, 1};
     return reading;
 }
@@ -41,6 +42,13 @@ double sample(const std::vector<prometheus::MetricFamily>& families, const std::
                 return family.type == prometheus::MetricType::Counter ? metric.counter.value
                                                                       : metric.gauge.value;
     return -1;
+}
+
+std::vector<prometheus::MetricFamily> families_of(const std::vector<Usage>& all) {
+    std::vector<prometheus::MetricFamily> families;
+    environment_families(all, {},
+                         [&](const auto& family, const auto&) { families.push_back(family); });
+    return families;
 }
 
 TEST(Usage, JsonHasUnitsInItsNames) {
@@ -65,7 +73,7 @@ TEST(Usage, TextNamesWhatWasRefused) {
 }
 
 TEST(Usage, MetricsAreTheSameNumbersInBaseUnits) {
-    const auto families = environment_families({usage_of(reading())});
+    const auto families = families_of({usage_of(reading())});
     EXPECT_EQ(sample(families, "bulkhead_environment_cpu_seconds_total",
                      {{"environment", "web"}, {"mode", "user"}}),
               1.5);
@@ -94,7 +102,7 @@ TEST(Usage, WaitsAreACumulativeHistogramInSeconds) {
     read.state.counts.waits[0] = 5;
     read.state.counts.waits[BH_WAIT_BUCKETS - 1] = 2;
     read.state.counts.run_delay_ns = 3'000'000'000;
-    for (const auto& family : environment_families({usage_of(read)})) {
+    for (const auto& family : families_of({usage_of(read)})) {
         if (family.name != "bulkhead_environment_run_queue_wait_seconds")
             continue;
         const auto& histogram = family.metric.at(0).histogram;
@@ -119,7 +127,7 @@ TEST(Usage, MemoryOverTimeIsInByteSeconds) {
 }
 
 TEST(Usage, NoEnvironmentGivesNoFamilies) {
-    EXPECT_TRUE(environment_families({}).empty());
+    EXPECT_TRUE(families_of({}).empty());
 }
 
 TEST(Retired, SumsAreTheSameNumbersInBaseUnits) {
@@ -133,6 +141,7 @@ TEST(Retired, SumsAreTheSameNumbersInBaseUnits) {
               200);
     EXPECT_EQ(sample(families, "bulkhead_retired_refusals_total", {{"class", "bpf"}}), 6);
     EXPECT_EQ(sample(families, "bulkhead_retired_oom_kills_total", {}), 2);
+    EXPECT_EQ(sample(families, "bulkhead_retired_events_dropped_total", {{"kind", "refusal"}}), 8);
 }
 
 // Each counter of an environment has its sum: whoever adds one adds the other.

@@ -1,0 +1,25 @@
+// The body of /metrics in the form that a scraper asks for.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "runtime/exporter.h"
+
+namespace bulkhead::runtime::agent {
+
+enum class Format { kText, kOpenMetrics };
+enum class Coding { kPlain, kGzip };
+
+struct Page {
+    std::string_view content_type;
+    Coding coding;
+    std::string body;
+};
+
+Page render(Exporter& exporter, Format format, Coding coding);
+
+// The same of families from anywhere: feed(sink) hands them over.
+Page render(const std::function<void(const FamilySink&)>& feed, Format format, Coding coding);
+
+}  // namespace bulkhead::runtime::agent

@@ -1,0 +1,31 @@
+// The OpenMetrics text format 1.0.0 of prometheus-cpp's model, whose own serialiser writes the
+// older format only. Without exemplars and without timestamps of samples.
+// https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md
+#pragma once
+
+#include <prometheus/metric_family.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace bulkhead::runtime::openmetrics {
+
+inline constexpr std::string_view kContentType =
+    "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+// From when the counter or histogram of a sample counts, in seconds since 1970; none: not known.
+using Began = std::function<std::optional<double>(const prometheus::ClientMetric& sample)>;
+
+// The unit that the name of a family ends in, which the format wants to be said again; empty: none.
+std::string_view unit_of(std::string_view family);
+
+// Appends a family: counters, gauges and histograms. A counter's family is named without `_total`,
+// and a gauge `…_info` is of the format's type info.
+void write(std::string& out, const prometheus::MetricFamily& family, const Began& began);
+
+// Appends what must stand last.
+void end(std::string& out);
+
+}  // namespace bulkhead::runtime::openmetrics

@@ -1,0 +1,258 @@
+// The endpoint without a kernel: what a scraper asks for, and what is exported and described.
+#include "runtime/exporter.h"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <fstream>
+#include <iterator>
+#include <regex>
+#include <set>
+
+#include "runtime/agent/accept.h"
+#include "runtime/agent/listen_socket.h"
+#include "runtime/agent/page.h"
+#include "runtime/exporter_metrics.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+using agent::Coding;
+using agent::Format;
+using prometheus::MetricFamily;
+
+// All that can be exported has a sample in it.
+Machine machine() {
+    Machine machine;
+    machine.version = "1.2.3";
+    machine.loaded_unix_s = 1000;
+    machine.programs = {{"bh_file_open", 7, 1'500'000'000, 2}};
+    machine.maps = {{"bh_objects", 3, 65536}};
+    return machine;
+}
+
+Usage usage(const std::string& environment, std::uint32_t serial, std::uint64_t started_s) {
+    Usage usage;
+    usage.environment = environment;
+    usage.serial = serial;
+    usage.started_unix_ns = started_s * 1'000'000'000;
+    usage.refusals = {{"bpf", 1, 1}};
+    return usage;
+}
+
+std::string unzipped(const std::string& body) {
+    std::string plain(1 << 24, '\0');
+    z_stream stream{};
+    EXPECT_EQ(inflateInit2(&stream, MAX_WBITS + 16), Z_OK);
+    std::string from = body;
+    stream.next_in = reinterpret_cast<Bytef*>(from.data());
+    stream.avail_in = static_cast<uInt>(from.size());
+    stream.next_out = reinterpret_cast<Bytef*>(plain.data());
+    stream.avail_out = static_cast<uInt>(plain.size());
+    EXPECT_EQ(inflate(&stream, Z_FINISH), Z_STREAM_END);
+    plain.resize(stream.total_out);
+    inflateEnd(&stream);
+    return plain;
+}
+
+void feed(const FamilySink& sink) {
+    StartTimes starts;
+    const std::vector<Usage> all = {usage("web", 1, 100)};
+    starts.update(all);
+    environment_families(all, starts, sink);
+}
+
+TEST(Accept, GivesOpenMetricsToWhoPrefersIt) {
+    for (const char* wants : {
+             "application/openmetrics-text",
+             "application/openmetrics-text; version=1.0.0; charset=utf-8",
+             "Application/OpenMetrics-Text;Version=\"1.0.0\"",
+             // Prometheus 2.42, and 3
+             "application/openmetrics-text;version=1.0.0,application/openmetrics-text;"
+             "version=0.0.1;q=0.75,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+             "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,"
+             "text/plain;version=1.0.0;q=0.5",
+         })
+        EXPECT_TRUE(agent::wants_openmetrics(wants)) << wants;
+    for (const char* other : {
+             "",
+             "*/*",
+             "text/plain",
+             "text/plain;version=0.0.4, application/openmetrics-text;q=0.5",
+             "application/openmetrics-text;version=2.0.0",
+             "application/openmetrics-text;q=0",
+             "application/openmetrics-text;q=nonsense",
+             ",;,=,;;q",
+         })
+        EXPECT_FALSE(agent::wants_openmetrics(other)) << other;
+}
+
+TEST(Accept, CompressesForWhoTakesIt) {
+    EXPECT_TRUE(agent::takes_gzip("gzip"));
+    EXPECT_TRUE(agent::takes_gzip("deflate, GZip;q=0.5, br"));
+    EXPECT_FALSE(agent::takes_gzip(""));
+    EXPECT_FALSE(agent::takes_gzip("deflate"));
+    EXPECT_FALSE(agent::takes_gzip("gzip;q=0"));
+}
+
+TEST(Page, IsTheSameTextCompressed) {
+    for (const Format format : {Format::kText, Format::kOpenMetrics}) {
+        const auto plain = agent::render(feed, format, Coding::kPlain);
+        const auto zipped = agent::render(feed, format, Coding::kGzip);
+        EXPECT_EQ(unzipped(zipped.body), plain.body);
+        EXPECT_LT(zipped.body.size(), plain.body.size());
+        EXPECT_EQ(zipped.content_type, plain.content_type);
+    }
+}
+
+// As Prometheus gets it. Numbers that differ: equal ones would compress to nothing.
+TEST(Page, OfAThousandEnvironmentsIsAtMostThreeMegabytes) {
+    std::vector<Usage> all;
+    std::uint64_t number = 1;
+    const auto another = [&] { return (number = number * 6364136223846793005 + 1) >> 20; };
+    for (std::uint32_t i = 1; i <= 1000; ++i) {
+        Usage one = usage("environment-" + std::to_string(i), i, 1'700'000'000 + i);
+        one.cpu_user_ns = another();
+        one.cpu_system_ns = another();
+        one.run_queue_delay_ns = another();
+        for (std::uint64_t& wait : one.waits)
+            wait = another() >> 20;
+        one.preempted = {another() >> 20, another() >> 20, another() >> 20};
+        one.memory_bytes = another();
+        one.memory_peak_bytes = another();
+        one.anon_bytes = another();
+        one.file_bytes = another();
+        one.shmem_bytes = another();
+        one.kernel_bytes = another();
+        one.slab_bytes = another();
+        one.sock_bytes = another();
+        one.memory_byte_seconds = another();
+        one.faults = another();
+        one.scanned_bytes = another();
+        one.reclaimed_bytes = another();
+        one.forks = another() >> 20;
+        one.execs = another() >> 20;
+        one.received = {another(), another()};
+        one.sent = {another(), another()};
+        one.read = {another(), another()};
+        one.written = {another(), another()};
+        one.cpu_pressure = {another(), another()};
+        one.memory_pressure = {another(), another()};
+        one.io_pressure = {another(), another()};
+        all.push_back(std::move(one));
+    }
+    StartTimes starts;
+    starts.update(all);
+    const auto page =
+        agent::render([&](const FamilySink& sink) { environment_families(all, starts, sink); },
+                      Format::kOpenMetrics, Coding::kGzip);
+    EXPECT_GT(unzipped(page.body).size(), 1'000'000U);
+    EXPECT_LE(page.body.size(), 3'000'000U);
+}
+
+TEST(Page, EndsWithEofInOpenMetricsOnly) {
+    const std::string modern = agent::render(feed, Format::kOpenMetrics, Coding::kPlain).body;
+    const std::string classic = agent::render(feed, Format::kText, Coding::kPlain).body;
+    EXPECT_TRUE(modern.ends_with("\n# EOF\n"));
+    EXPECT_EQ(classic.find("# EOF"), std::string::npos);
+    EXPECT_NE(modern.find("cpu_seconds_created{environment=\"web\",mode=\"user\"} 100.000\n"),
+              std::string::npos);
+    EXPECT_EQ(classic.find("_created"), std::string::npos);
+}
+
+TEST(StartTimes, StayWhileTheEnvironmentLives) {
+    StartTimes starts;
+    prometheus::ClientMetric sample;
+    sample.label = {{"environment", "web"}};
+    EXPECT_EQ(starts.of(sample), std::nullopt);
+    starts.update({usage("web", 1, 100)});
+    starts.update({usage("web", 1, 101)});  // the clock was set meanwhile
+    EXPECT_EQ(starts.of(sample), 100);
+    starts.update({usage("web", 2, 200)});  // another one of that name
+    EXPECT_EQ(starts.of(sample), 200);
+    starts.update({});
+    EXPECT_EQ(starts.of(sample), std::nullopt);
+}
+
+TEST(Address, IsHostAndPort) {
+    EXPECT_EQ(agent::parse_address("127.0.0.1:9750")->host, "127.0.0.1");
+    EXPECT_EQ(agent::parse_address("[::1]:9750")->host, "::1");
+    EXPECT_EQ(agent::parse_address(":0")->host, "");
+    EXPECT_EQ(agent::parse_address("localhost:1")->port, "1");
+    for (const char* wrong : {"", "nonsense", "9750", "127.0.0.1:", "127.0.0.1:http", "::1:9750",
+                              "[::1]", "127.0.0.1:65536", "127.0.0.1:-1", "[]:1"})
+        EXPECT_FALSE(agent::parse_address(wrong)) << wrong;
+}
+
+TEST(Machine, HasNoProgramsAndMapsWhenNothingIsLoaded) {
+    for (const MachineFamily& one : machine_families({})) {
+        EXPECT_EQ(one.family.name.find("bulkhead_program"), std::string::npos);
+        EXPECT_EQ(one.family.name.find("bulkhead_map"), std::string::npos);
+    }
+}
+
+TEST(Machine, CountersOfProgramsBeganWithTheLoad) {
+    unsigned found = 0;
+    for (const MachineFamily& one : machine_families(machine()))
+        if (one.family.name.starts_with("bulkhead_program_")) {
+            EXPECT_EQ(one.began_unix_s, 1000) << one.family.name;
+            ++found;
+        }
+    EXPECT_GT(found, 0U);
+}
+
+std::set<std::string> exported() {
+    std::set<std::string> names;
+    for (const EnvironmentMetric& metric : environment_metrics())
+        names.insert(metric.name);
+    const ledger::Totals by_class = {{"refusals.by_class.bpf", 1},
+                                     {"refusals.audited_by_class.bpf", 1}};
+    for (const MetricFamily& family : retired_families({by_class, 1, {}}))
+        names.insert(family.name);
+    for (const MachineFamily& one : machine_families(machine()))
+        names.insert(one.family.name);
+    return names;
+}
+
+// The names in the first column of the tables of docs/metrics.md; a row of an environment's counter
+// is one of its sum, too.
+std::set<std::string> described() {
+    std::ifstream page(BULKHEAD_SOURCE_DIR "/docs/metrics.md");
+    std::set<std::string> names;
+    const std::regex name("`([a-z_]+)`");
+    for (std::string line; std::getline(page, line);) {
+        if (!line.starts_with("| `"))
+            continue;
+        const std::string first = line.substr(0, line.find('|', 2));
+        for (std::sregex_iterator one(first.begin(), first.end(), name), none; one != none; ++one)
+            names.insert((*one)[1]);
+    }
+    return names;
+}
+
+TEST(Metrics, AreAllDescribedAndNothingElse) {
+    const std::set<std::string> all = exported(), pages = described();
+    for (const std::string& name : all)
+        EXPECT_TRUE(pages.contains(name)) << name << " is not in docs/metrics.md";
+    for (const std::string& name : pages)
+        EXPECT_TRUE(all.contains(name)) << name << " of docs/metrics.md is not exported";
+}
+
+TEST(Metrics, HaveHelpAndBaseUnits) {
+    const auto look = [](const MetricFamily& family) {
+        EXPECT_FALSE(family.help.empty()) << family.name;
+        EXPECT_EQ(family.name.ends_with("_total"), family.type == prometheus::MetricType::Counter)
+            << family.name;
+        for (const char* other : {"_ms", "_ns", "_us", "_kib", "_kb", "_mb", "_percent"})
+            EXPECT_EQ(family.name.find(other), std::string::npos) << family.name;
+    };
+    for (const EnvironmentMetric& metric : environment_metrics())
+        look({metric.name, metric.help, metric.type, {}});
+    for (const MetricFamily& family : retired_families({}))
+        look(family);
+    for (const MachineFamily& one : machine_families(machine()))
+        look(one.family);
+}
+
+}  // namespace
+}  // namespace bulkhead::runtime
