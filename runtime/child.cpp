@@ -138,8 +138,7 @@ private:
         auto sysctls = open_inside(root, "/proc/sys", O_PATH | O_DIRECTORY);
         check(sysctls.has_value(), Step::kMountProc);
         auto copy = clone_mount(sysctls->get(), "", CloneDepth::kOne, MOUNT_ATTR_RDONLY);
-        check(copy && attach(copy->get(), root, "/proc/sys", TargetKind::kDirectory),
-              Step::kMountProc);
+        check(copy && attach_on(copy->get(), sysctls->get(), "/proc/sys"), Step::kMountProc);
     }
 
     const EnvironmentSpec& spec_;

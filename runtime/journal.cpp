@@ -7,6 +7,7 @@
 
 #include <array>
 #include <cstdio>
+#include <optional>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -20,11 +21,14 @@ constexpr const char* kJournal = "/run/bulkhead/.events";
 constexpr const char* kOlder = "/run/bulkhead/.events.1";
 constexpr off_t kMostBytes = 1 << 20;
 
-bool is_same_file(int fd, const char* path) {
+// The size of the file, if it is still the one of this name.
+std::optional<off_t> size_if_named(int fd, const char* path) {
     struct stat opened {};
     struct stat named {};
-    return ::fstat(fd, &opened) == 0 && ::stat(path, &named) == 0 &&
-           opened.st_ino == named.st_ino && opened.st_dev == named.st_dev;
+    if (::fstat(fd, &opened) != 0 || ::stat(path, &named) != 0 || opened.st_ino != named.st_ino ||
+        opened.st_dev != named.st_dev)
+        return std::nullopt;
+    return opened.st_size;
 }
 
 // Locked, so that one writer alone puts it aside; another one then finds that it has the old one.
@@ -33,10 +37,10 @@ UniqueFd open_to_append() {
         UniqueFd file(::open(kJournal, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600));
         if (!file || ::flock(file.get(), LOCK_EX) != 0)
             return UniqueFd();
-        struct stat info {};
-        if (!is_same_file(file.get(), kJournal) || ::fstat(file.get(), &info) != 0)
+        const auto bytes = size_if_named(file.get(), kJournal);
+        if (!bytes)
             continue;
-        if (info.st_size < kMostBytes)
+        if (*bytes < kMostBytes)
             return file;
         (void)::rename(kJournal, kOlder);
     }
@@ -86,7 +90,7 @@ std::vector<nlohmann::json> JournalReader::next() {
     std::vector<nlohmann::json> events;
     if (file_)
         read_more(events);
-    if (file_ && is_same_file(file_.get(), kJournal))
+    if (file_ && size_if_named(file_.get(), kJournal))
         return events;
     // Put aside since, or the older one was read to its end; what was told in between is in it.
     UniqueFd current(::open(kJournal, O_RDONLY | O_CLOEXEC));

@@ -119,12 +119,15 @@ Status map_ids(int mount, int user_namespace) {
     return {};
 }
 
-Status attach(int mount, int root, const std::string& path, TargetKind kind, uid_t owner) {
-    BULKHEAD_TRY_VALUE(target, open_target(root, path, kind, owner));
-    if (::move_mount(mount, "", target.get(), "",
-                     MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+Status attach_on(int mount, int target, const std::string& path) {
+    if (::move_mount(mount, "", target, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
         return fail_errno("mount on " + path);
     return {};
+}
+
+Status attach(int mount, int root, const std::string& path, TargetKind kind, uid_t owner) {
+    BULKHEAD_TRY_VALUE(target, open_target(root, path, kind, owner));
+    return attach_on(mount, target.get(), path);
 }
 
 Result<UniqueFd> open_inside(int root, const std::string& path, int flags) {

@@ -44,6 +44,9 @@ enum class TargetKind { kDirectory, kFile };
 inline constexpr uid_t kCaller = static_cast<uid_t>(-1);
 Status attach(int mount, int root, const std::string& path, TargetKind kind, uid_t owner = kCaller);
 
+// On what is open already; `path` is for the error.
+Status attach_on(int mount, int target, const std::string& path);
+
 // Opens `path` inside `root`, confined to it (RESOLVE_IN_ROOT).
 Result<UniqueFd> open_inside(int root, const std::string& path, int flags);
 

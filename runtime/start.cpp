@@ -363,9 +363,10 @@ tl::expected<Started, StartFailure> start(const EnvironmentSpec& spec, const Std
 }
 
 Result<loader::Environments> open_or_load() {
-    BULKHEAD_TRY_VALUE(state, loader::load_state());
-    if (state == loader::LoadState::kAbsent)
-        BULKHEAD_TRY(loader::load());
+    auto loaded = loader::Environments::open();
+    if (loaded || loaded.error().code() != ENOENT)
+        return loaded;
+    BULKHEAD_TRY(loader::load());
     return loader::Environments::open();
 }
 

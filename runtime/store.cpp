@@ -146,14 +146,21 @@ bool StateDirectory::is_receipt_stored() const {
     return ::faccessat(directory_.get(), kReceiptStored, F_OK, 0) == 0;
 }
 
-// The state goes last: by it the next command finds what is left.
+// The state goes last: by it the next command finds what is left. Most have these two files and
+// nothing else; to ask a directory for its names is dear.
 Status remove_state(std::string_view name) {
-    for (const std::string& path : {kept_path(name), state_path(name)}) {
-        std::error_code error;
-        fs::remove_all(path, error);
-        if (error)
-            return fail(Error(error.value(), "remove " + path));
-    }
+    const std::string state = state_path(name);
+    std::error_code error;
+    fs::remove_all(kept_path(name), error);
+    if (error)
+        return fail(Error(error.value(), "remove " + kept_path(name)));
+    ::unlink((state + "/environment.json").c_str());
+    ::unlink((state + "/lock").c_str());
+    if (::rmdir(state.c_str()) == 0)
+        return {};
+    fs::remove_all(state, error);
+    if (error)
+        return fail(Error(error.value(), "remove " + state));
     return {};
 }
 
