@@ -86,7 +86,7 @@ std::string status_text(pid_t pid, const std::string& key) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/status");
     for (std::string line; std::getline(file, line);)
         if (line.starts_with(key))
-            return line.substr(line.find_first_not_of("\t", key.size() + 1));
+            return line.substr(line.find_first_not_of('\t', key.size() + 1));
     ADD_FAILURE() << "no " << key;
     return "0";
 }
