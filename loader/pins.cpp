@@ -110,6 +110,17 @@ Status check_wire(int meta) {
     return {};
 }
 
+Result<UniqueFd> program_of(int link) {
+    bpf_link_info info{};
+    __u32 bytes = sizeof info;
+    if (bpf_obj_get_info_by_fd(link, &info, &bytes) != 0)
+        return fail_errno("ask for a link");
+    UniqueFd program(bpf_prog_get_fd_by_id(info.prog_id));
+    if (!program)
+        return fail_errno("open the program of a link");
+    return program;
+}
+
 Result<MappedArray<bh_meta>> map_meta() {
     BULKHEAD_TRY_VALUE(fd, open_pinned(map_pin("bh_meta")));
     BULKHEAD_TRY(check_wire(fd.get()));

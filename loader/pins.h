@@ -25,6 +25,9 @@ Status check_bpffs();
 // ENOENT when nothing is loaded.
 Result<UniqueFd> open_pinned(const std::string& path);
 
+// The program of a link. ENOENT: it was unloaded meanwhile.
+Result<UniqueFd> program_of(int link);
+
 // The directories that pins lie in; those that are there stay.
 Status make_pin_directories();
 

@@ -133,17 +133,6 @@ Result<Link> probe_alone(ProgramProbe& probe) {
     return try_attach(chosen, probe);
 }
 
-Result<UniqueFd> program_of(int link) {
-    bpf_link_info info{};
-    __u32 bytes = sizeof info;
-    if (bpf_obj_get_info_by_fd(link, &info, &bytes) != 0)
-        return fail_errno("ask for a link");
-    UniqueFd program(bpf_prog_get_fd_by_id(info.prog_id));
-    if (!program)
-        return fail_errno("open the program of a link");
-    return program;
-}
-
 // It attaches, and would read nothing.
 void lack(ProgramProbe& probe, const Error& missing) {
     probe.stage = ProbeStage::kLoad;

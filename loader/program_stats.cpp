@@ -26,18 +26,6 @@ Status add(int program, ById& all) {
     return {};
 }
 
-// The program of a link. ENOENT: it was unloaded meanwhile.
-Result<UniqueFd> program_of(int link) {
-    bpf_link_info info{};
-    __u32 bytes = sizeof info;
-    if (bpf_obj_get_info_by_fd(link, &info, &bytes) != 0)
-        return fail_errno("ask for a pinned link");
-    UniqueFd program(bpf_prog_get_fd_by_id(info.prog_id));
-    if (!program)
-        return fail_errno("open the program of a pinned link");
-    return program;
-}
-
 template <typename Add>
 Status for_each_pin(const std::string& directory, Add add_pinned) {
     std::error_code none;

@@ -5,6 +5,7 @@
 #include <fstream>
 
 #include "tests/e2e/bulkhead.h"
+#include "tests/e2e/minded.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -18,19 +19,11 @@ nlohmann::json receipt() {
     return json.is_discarded() ? nlohmann::json::object() : json;
 }
 
-// Runs in the foreground, so that its minder can be killed.
-Arguments run_arguments(const std::string& name, const Arguments& command) {
-    Arguments arguments = {"run", "--name", name, "--receipt", kReceipt};
-    const Arguments root = template_options();
-    arguments.insert(arguments.end(), root.begin(), root.end());
-    arguments.emplace_back("--");
-    arguments.insert(arguments.end(), command.begin(), command.end());
+// In the foreground, so that its minder can be killed.
+Arguments with_receipt(const std::string& name, const Arguments& command) {
+    Arguments arguments = run_arguments(name, command);
+    arguments.insert(arguments.begin() + 1, {"--receipt", kReceipt});
     return arguments;
-}
-
-bool runs(const std::string& name) {
-    const Outcome status = bulkhead({"status", name, "--json"});
-    return status.exit_code == 0 && status.out.find("running") != std::string::npos;
 }
 
 class Receipt : public testing::Test {
@@ -63,7 +56,7 @@ TEST_F(Receipt, TellsThatMemoryRanOut) {
 }
 
 TEST_F(Receipt, TellsTheSignalThatKilledIt) {
-    const Running minder(run_arguments("victim", {"/bin/sleep", "1000"}));
+    const Running minder(with_receipt("victim", {"/bin/sleep", "1000"}));
     ASSERT_TRUE(eventually([] { return runs("victim"); }, 30));
     const auto pid = bulkhead_json({"status", "victim"})["pid"].get<pid_t>();
     ASSERT_EQ(::kill(pid, SIGKILL), 0);
@@ -73,7 +66,7 @@ TEST_F(Receipt, TellsTheSignalThatKilledIt) {
 
 // Whoever comes next takes the receipt from the kernel and writes it.
 TEST_F(Receipt, IsWrittenAlsoWhenTheStarterWasKilled) {
-    Running minder(run_arguments("orphan", {"/bin/sh", "-c", "sleep 2; exit 4"}));
+    Running minder(with_receipt("orphan", {"/bin/sh", "-c", "sleep 2; exit 4"}));
     ASSERT_TRUE(eventually([] { return runs("orphan"); }, 30));
     minder.kill();
     EXPECT_TRUE(eventually([] {
