@@ -25,16 +25,16 @@ Result<int> adopt(Options& options) {
     return 0;
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("TARGET", options->spec.target,
-                   "a cgroup's path, the id of a process in it, or a unit's name")
-        ->required();
-    app.add_option("--policy", options->policy,
-                   "a profile or a file; audit shows what the default would refuse")
-        ->required();
-    app.add_option("--name", options->spec.name, "of the environment; the cgroup's by default");
-    app.add_flag("--json", options->json, "print JSON");
+    set.value("TARGET", options->spec.target,
+              "a cgroup's path, the id of a process in it, or a unit's name")
+        .required();
+    set.value("--policy", options->policy,
+              "a profile or a file; audit shows what the default would refuse")
+        .required();
+    set.value("--name", options->spec.name, "of the environment; the cgroup's by default");
+    set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) { return adopt(*options); };
 }
 

@@ -26,12 +26,12 @@ std::vector<std::string> arguments_of(const Options& options, const std::string&
     return arguments;
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("--listen", options->listen,
-                   "ADDRESS:PORT of the endpoint (127.0.0.1:9750, or systemd's socket)");
-    app.add_option("--web-config", options->web_config,
-                   "FILE with TLS certificates and users, in the form of Prometheus' exporters");
+    set.value("--listen", options->listen,
+              "ADDRESS:PORT of the endpoint (127.0.0.1:9750, or systemd's socket)");
+    set.value("--web-config", options->web_config,
+              "FILE with TLS certificates and users, in the form of Prometheus' exporters");
     return [options](const Payload&) -> Result<int> {
         const std::string program = helper_program("bulkhead-agent");
         std::vector<std::string> arguments = arguments_of(*options, program);

@@ -13,8 +13,7 @@
 #include <optional>
 #include <string>
 
-#include <CLI/CLI.hpp>
-
+#include "cli/options.h"
 #include "loader/agent_port.h"
 #include "runtime/agent/listen_socket.h"
 #include "runtime/agent/server.h"
@@ -158,12 +157,15 @@ int main(int argc, char** argv) {
     // One heap: scrapes take turns, and a heap for each thread would keep what its last one needed.
     ::mallopt(M_ARENA_MAX, 1);
     spdlog::set_default_logger(spdlog::stderr_logger_mt("bulkhead-agent"));
-    CLI::App app{"Serves the usage of all environments to Prometheus", "bulkhead agent"};
+    OptionSet set("Serves the usage of all environments to Prometheus", "bulkhead agent");
     Options options;
-    app.add_option("--listen", options.listen, "address and port");
-    app.add_option("--web-config", options.web_config, "TLS and users");
-    CLI11_PARSE(app, argc, argv);
-    if (const auto done = serve(options); !done) {
+    set.value("--listen", options.listen, "address and port");
+    set.value("--web-config", options.web_config, "TLS and users");
+    const auto parsed = set.parse(argc, argv);
+    if (parsed && *parsed == OptionSet::Parsed::kAnswered)
+        return 0;
+    const Status done = parsed ? serve(options) : fail(parsed.error());
+    if (!done) {
         std::fprintf(stderr, "bulkhead agent: %s\n", done.error().message().c_str());
         return done.error().fault() == Fault::kUsage ? 2 : 1;
     }

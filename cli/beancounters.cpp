@@ -25,10 +25,10 @@ Result<int> print(const Options& options) {
     return 0;
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("NAME", options->name, "the environment")->required();
-    app.add_flag("--json", options->json, "print JSON");
+    set.value("NAME", options->name, "the environment").required();
+    set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) { return print(*options); };
 }
 

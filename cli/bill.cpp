@@ -7,14 +7,14 @@
 namespace bulkhead::cli {
 namespace {
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<BillOptions>();
-    app.add_option("--prices", options->prices, "a TOML file (docs/metering.md)")->required();
-    app.add_option("--period", options->period,
-                   "2026, 2026-11, 2026-11-24 or 2026-W48 (UTC), or FROM/TO of two moments")
-        ->required();
-    auto* json = app.add_flag("--json", options->json, "print JSON");
-    app.add_flag("--csv", options->csv, "print CSV")->excludes(json);
+    set.value("--prices", options->prices, "a TOML file (docs/metering.md)").required();
+    set.value("--period", options->period,
+              "2026, 2026-11, 2026-11-24 or 2026-W48 (UTC), or FROM/TO of two moments")
+        .required();
+    const Option json = set.flag("--json", options->json, "print JSON");
+    set.flag("--csv", options->csv, "print CSV").excludes(json);
     return [options](const Payload&) { return bill(*options); };
 }
 

@@ -7,13 +7,12 @@
 #include <string_view>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "cli/options.h"
 #include "loader/result.h"
 
 namespace bulkhead::cli {
 
-// What stands after "--" on the command line; CLI11 does not see it.
+// What stands after "--" on the command line; it is not parsed.
 using Payload = std::vector<std::string>;
 
 // Runs the command whose options were parsed; the value is the exit code.
@@ -29,12 +28,12 @@ struct Command {
     std::string_view name;
     std::string_view summary;
     ExitCodes exit_codes;
-    // Adds the command's options to `app` and returns what it does once they are parsed. What
+    // Adds the command's options to `set` and returns what it does once they are parsed. What
     // the options are stored in is owned by the action.
-    Action (*declare)(CLI::App& app);
+    Action (*declare)(OptionSet& set);
     // The same with at least the options that stand in `words`; nullptr: all, always. For a command
     // whose start must be cheap: declaring thirty options costs more than a process.
-    Action (*declare_for)(CLI::App& app, std::span<char* const> words) = nullptr;
+    Action (*declare_for)(OptionSet& set, std::span<char* const> words) = nullptr;
 };
 
 // All commands, in the order of the help. Defined in commands.cpp.

@@ -10,28 +10,12 @@
 namespace bulkhead::cli {
 namespace {
 
-OptionText describe_option(const CLI::Option& option) {
-    OptionText text{};
-    for (const std::string& name : option.get_snames())
-        text.names.push_back("-" + name);
-    for (const std::string& name : option.get_lnames())
-        text.names.push_back("--" + name);
-    text.description = option.get_description();
-    text.takes = option.get_items_expected_max() == 0 ? Takes::kNothing : Takes::kValue;
-    text.value = text.names.empty() ? option.get_name(true) : option.get_type_name();
-    return text;
-}
-
 CommandText describe_command(const Command& command) {
-    CLI::App app{std::string(command.summary), std::string(command.name)};
-    const Action action = command.declare(app);
+    OptionSet set(std::string(command.summary), std::string(command.name));
+    const Action action = command.declare(set);
     CommandText text{std::string(command.name), std::string(command.summary), {}, {}};
-    for (const CLI::Option* option : app.get_options()) {
-        if (option->get_group().empty())
-            continue;
-        OptionText described = describe_option(*option);
-        (described.names.empty() ? text.positionals : text.options).push_back(described);
-    }
+    for (const OptionText& option : set.texts())
+        (option.names.empty() ? text.positionals : text.options).push_back(option);
     return text;
 }
 

@@ -5,16 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "cli/options.h"
+
 namespace bulkhead::cli {
-
-enum class Takes { kNothing, kValue };
-
-struct OptionText {
-    std::vector<std::string> names;  // "-t", "--template"; empty: a positional argument
-    std::string value;               // "NAME" of a positional argument, "DIR" of an option's value
-    std::string description;
-    Takes takes;
-};
 
 struct CommandText {
     std::string name;

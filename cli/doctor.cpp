@@ -73,9 +73,9 @@ void print_json(const runtime::Diagnosis& diagnosis) {
     std::puts(document.dump(2).c_str());
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_flag("--json", options->json, "print JSON");
+    set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) -> Result<int> {
         const runtime::Diagnosis diagnosis = runtime::diagnose();
         if (options->json)

@@ -84,13 +84,13 @@ Result<int> events(const Options& options) {
     return 0;
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("NAME", options->name, "only of this environment");
-    app.add_flag("-f,--follow", options->follow,
-                 "go on until Ctrl-C, with refusals and limits that are met");
-    app.add_option("--since", options->since, "only of the last time, such as 30s, 10m or 2h");
-    app.add_flag("--json", options->as_json, "print JSON, an object a line");
+    set.value("NAME", options->name, "only of this environment");
+    set.flag("-f,--follow", options->follow,
+             "go on until Ctrl-C, with refusals and limits that are met");
+    set.value("--since", options->since, "only of the last time, such as 30s, 10m or 2h");
+    set.flag("--json", options->as_json, "print JSON, an object a line");
     return [options](const Payload&) { return events(*options); };
 }
 

@@ -83,13 +83,13 @@ Result<int> exec(const Options& options, const Payload& payload) {
                         : join_and_mind(options, payload, stdio->stdio());
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("NAME", options->name, "the environment")->required();
-    options->process.declare(app);
-    app.add_flag("--json", options->json, "print exit code and output as JSON")
-        ->excludes(app.get_option("--tty"));
-    app.footer(
+    set.value("NAME", options->name, "the environment").required();
+    options->process.declare(set);
+    set.flag("--json", options->json, "print exit code and output as JSON")
+        .excludes(set.find("--tty"));
+    set.footer(
         "The command and its arguments stand after --:\n  bulkhead exec [options] NAME -- "
         "COMMAND…");
     return [options](const Payload& payload) { return exec(*options, payload); };

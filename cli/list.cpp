@@ -26,9 +26,9 @@ void print_table(const std::vector<runtime::EnvironmentStatus>& all) {
                    pid_of(status), status.refused, command_of(status));
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto json = std::make_shared<bool>(false);
-    app.add_flag("--json", *json, "print JSON");
+    set.flag("--json", *json, "print JSON");
     return [json](const Payload&) -> Result<int> {
         BULKHEAD_TRY_VALUE(all, runtime::list_environments());
         if (!*json) {

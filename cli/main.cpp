@@ -59,20 +59,19 @@ const Command* find_command(int argc, char** argv) {
 // Options are declared for the one command that was asked for: declaring all of them would cost
 // more than starting an environment's first process.
 int run_command(const Command& command, int argc, char** argv, const Payload& payload) {
-    CLI::App app{std::string(command.summary), "bulkhead " + std::string(command.name)};
+    OptionSet set(std::string(command.summary), "bulkhead " + std::string(command.name));
     const std::span<char* const> words(argv + 2, argv + argc);
     const Action action =
-        command.declare_for == nullptr ? command.declare(app) : command.declare_for(app, words);
-    try {
-        app.parse(argc - 1, argv + 1);
-    } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0)
-            return app.exit(error);
+        command.declare_for == nullptr ? command.declare(set) : command.declare_for(set, words);
+    const auto parsed = set.parse(argc - 1, argv + 1);
+    if (!parsed) {
         std::fprintf(stderr, "bulkhead %s: %s\n  bulkhead %s --help lists the options\n",
-                     std::string(command.name).c_str(), error.what(),
+                     std::string(command.name).c_str(), parsed.error().message().c_str(),
                      std::string(command.name).c_str());
         return exit_code(Fault::kUsage, command.exit_codes);
     }
+    if (*parsed == OptionSet::Parsed::kAnswered)
+        return 0;
     const Result<int> done = action(payload);
     if (done)
         end(*done);
@@ -82,21 +81,16 @@ int run_command(const Command& command, int argc, char** argv, const Payload& pa
 }
 
 int overview(int argc, char** argv) {
-    CLI::App app{"Many isolated environments on one kernel, fenced and metered inside it",
-                 "bulkhead"};
-    app.set_version_flag("--version", BULKHEAD_VERSION);
-    app.require_subcommand(1);
+    OptionSet set("Many isolated environments on one kernel, fenced and metered inside it",
+                  "bulkhead");
+    set.set_version(BULKHEAD_VERSION);
     for (const Command& command : commands())
-        app.add_subcommand(std::string(command.name), std::string(command.summary));
-    try {
-        app.parse(argc, argv);
-    } catch (const CLI::ParseError& error) {
-        if (error.get_exit_code() == 0)
-            return app.exit(error);
-        std::fprintf(stderr, "bulkhead: %s\n  bulkhead --help lists the commands\n",
-                     argc > 1 ? (std::string("no command is named ") + argv[1]).c_str()
-                              : "a command is missing");
-    }
+        set.add_command(std::string(command.name), std::string(command.summary));
+    if (const auto parsed = set.parse(argc, argv); parsed)
+        return 0;
+    std::fprintf(stderr, "bulkhead: %s\n  bulkhead --help lists the commands\n",
+                 argc > 1 ? (std::string("no command is named ") + argv[1]).c_str()
+                          : "a command is missing");
     return kExitUsage;
 }
 

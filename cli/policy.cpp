@@ -172,13 +172,13 @@ Result<int> act(const Options& options) {
     return fail_usage("there is no policy " + name + policy::did_you_mean(name, names));
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("VERB", options->words, "what to do, and with what")->required();
-    app.add_option("--output", options->output, "learn: the file to write");
-    app.add_flag("--schema", options->schema, "show: the JSON Schema of policies");
-    app.add_flag("--json", options->json, "print JSON");
-    app.footer(
+    set.words("VERB", options->words, "what to do, and with what").required();
+    set.value("--output", options->output, "learn: the file to write");
+    set.flag("--schema", options->schema, "show: the JSON Schema of policies");
+    set.flag("--json", options->json, "print JSON");
+    set.footer(
         "A POLICY is a file, a profile or a running environment; environment:NAME where both are\n"
         "named alike.\n"
         "check FILE…           every mistake, with file, line and column\n"

@@ -7,13 +7,12 @@
 
 namespace bulkhead::cli {
 
-void ProcessOptions::declare(CLI::App& app) {
-    app.add_option("-e,--env", env, "NAME=VALUE, or NAME to pass the caller's on; repeatable")
-        ->allow_extra_args(false);
-    app.add_option("-w,--workdir", workdir, "working directory inside");
-    app.add_option("-u,--user", user, "NAME|UID[:GROUP|GID] inside");
-    app.add_flag("-t,--tty", terminal, "give it a terminal of its own");
-    app.add_flag("-i,--interactive", interactive, "keep standard input open");
+void ProcessOptions::declare(OptionSet& set) {
+    set.value("-e,--env", env, "NAME=VALUE, or NAME to pass the caller's on; repeatable");
+    set.value("-w,--workdir", workdir, "working directory inside");
+    set.value("-u,--user", user, "NAME|UID[:GROUP|GID] inside");
+    set.flag("-t,--tty", terminal, "give it a terminal of its own");
+    set.flag("-i,--interactive", interactive, "keep standard input open");
 }
 
 runtime::ProcessSpec ProcessOptions::to_spec(std::vector<std::string> argv) const {

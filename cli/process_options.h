@@ -5,8 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <CLI/CLI.hpp>
-
+#include "cli/options.h"
 #include "loader/result.h"
 #include "loader/unique_fd.h"
 #include "runtime/child.h"
@@ -22,7 +21,7 @@ struct ProcessOptions {
     bool terminal = false;
     bool interactive = false;
 
-    void declare(CLI::App& app);
+    void declare(OptionSet& set);
     // NAME alone takes the caller's value.
     [[nodiscard]] runtime::ProcessSpec to_spec(std::vector<std::string> argv) const;
 };

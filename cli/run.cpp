@@ -67,16 +67,18 @@ private:
     bool all_;
 };
 
-// The option, or nullptr when it is not wanted.
+// The option, if it is wanted.
 template <typename Value>
-CLI::Option* declare_in(CLI::App& app, const char* group, const Wanted& wanted, const char* name,
-                        Value& value, const char* help) {
-    return wanted(name) ? app.add_option(name, value, help)->group(group) : nullptr;
+std::optional<Option> declare_in(OptionSet& set, const char* group, const Wanted& wanted,
+                                 const char* name, Value& variable, const char* help) {
+    if (!wanted(name))
+        return std::nullopt;
+    return set.value(name, variable, help).group(group);
 }
 
-void declare_limits(CLI::App& app, Options& options, const Wanted& wanted) {
+void declare_limits(OptionSet& set, Options& options, const Wanted& wanted) {
     const auto limit = [&](const char* name, auto& value, const char* help) {
-        declare_in(app, "Limits", wanted, name, value, help);
+        declare_in(set, "Limits", wanted, name, value, help);
     };
     limit("--memory", options.memory, "limit, such as 512M");
     limit("--swap", options.swap, "limit of swap, such as 0 or 1G");
@@ -84,48 +86,42 @@ void declare_limits(CLI::App& app, Options& options, const Wanted& wanted) {
     limit("--cpu-weight", options.cpu_weight, "share under contention, 1 to 10000");
     limit("--io-weight", options.io_weight, "share of block I/O, 1 to 10000");
     limit("--pids", options.pids, "limit of processes and threads");
-    if (auto* bounds = declare_in(app, "Limits", wanted, "--beancounter", options.beancounters,
-                                  "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable"))
-        bounds->allow_extra_args(false);
+    limit("--beancounter", options.beancounters,
+          "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable");
 }
 
-void declare_root(CLI::App& app, Options& options, const Wanted& wanted) {
+void declare_root(OptionSet& set, Options& options, const Wanted& wanted) {
     const auto root = [&](const char* name, auto& value, const char* help) {
-        return declare_in(app, "Root", wanted, name, value, help);
+        return declare_in(set, "Root", wanted, name, value, help);
     };
-    auto* from_template =
+    const auto from_template =
         root("--template", options.template_name,
              "\"host\" (the default) or a directory, read-only under an own layer");
-    auto* rootfs = root("--rootfs", options.rootfs, "a directory, used as it is");
-    if (from_template != nullptr && rootfs != nullptr)
-        rootfs->excludes(from_template);
-    for (auto* repeatable :
-         {root("--mount", options.mounts, "SOURCE:DESTINATION[:ro]; repeatable"),
-          root("--tmpfs", options.tmpfs, "an empty file system in memory; repeatable")}) {
-        if (repeatable != nullptr)
-            repeatable->allow_extra_args(false);
-    }
+    auto rootfs = root("--rootfs", options.rootfs, "a directory, used as it is");
+    if (from_template && rootfs)
+        rootfs->excludes(*from_template);
+    root("--mount", options.mounts, "SOURCE:DESTINATION[:ro]; repeatable");
+    root("--tmpfs", options.tmpfs, "an empty file system in memory; repeatable");
 }
 
-void declare_life(CLI::App& app, Options& options) {
-    app.add_option("--name", options.name, "name; made up by default");
-    app.add_option("--hostname", options.hostname, "host name; the name by default");
-    app.add_flag("--init", options.init, "a minimal init is pid 1 and reaps");
-    auto* detach = app.add_flag("-d,--detach", options.detach, "leave it running");
-    app.add_flag("--rm", options.remove, "remove it when it ends, also when detached");
-    app.add_flag("--keep", options.keep,
-                 "keep record and written files (/var/lib/bulkhead/NAME/upper) when it ends");
-    app.add_option("--receipt", options.receipt, "write the final usage to this file as JSON");
-    app.add_option("--network", options.network,
-                   "none (the default): only loopback; host: the host's")
-        ->check(CLI::IsMember({"none", "host"}));
-    app.add_option("--policy", options.policy, "a profile (default or audit) or a TOML file");
-    app.add_option("--learn", options.learned,
-                   "learn, and write the policy that this run needs to this file when it ends");
-    app.add_flag("--best-effort", options.best_effort,
-                 "leave out what this machine cannot do; shown in status");
-    app.get_option("--tty")->excludes(detach);
-    app.get_option("--rm")->excludes(app.get_option("--keep"));
+void declare_life(OptionSet& set, Options& options) {
+    set.value("--name", options.name, "name; made up by default");
+    set.value("--hostname", options.hostname, "host name; the name by default");
+    set.flag("--init", options.init, "a minimal init is pid 1 and reaps");
+    const Option detach = set.flag("-d,--detach", options.detach, "leave it running");
+    set.flag("--rm", options.remove, "remove it when it ends, also when detached");
+    set.flag("--keep", options.keep,
+             "keep record and written files (/var/lib/bulkhead/NAME/upper) when it ends");
+    set.value("--receipt", options.receipt, "write the final usage to this file as JSON");
+    set.value("--network", options.network, "none (the default): only loopback; host: the host's")
+        .one_of({"none", "host"});
+    set.value("--policy", options.policy, "a profile (default or audit) or a TOML file");
+    set.value("--learn", options.learned,
+              "learn, and write the policy that this run needs to this file when it ends");
+    set.flag("--best-effort", options.best_effort,
+             "leave out what this machine cannot do; shown in status");
+    set.find("--tty").excludes(detach);
+    set.find("--rm").excludes(set.find("--keep"));
 }
 
 Result<runtime::Limits> limits_of(const Options& options) {
@@ -164,11 +160,10 @@ Status take_policy(const Options& options, runtime::PolicySpec& spec) {
     return {};
 }
 
-Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& options,
+Result<runtime::EnvironmentSpec> spec_of(const OptionSet& set, const Options& options,
                                          const Payload& payload) {
     runtime::EnvironmentSpec spec;
-    const CLI::Option* name = app.get_option_no_throw("--name");
-    spec.name = name == nullptr || name->empty() ? runtime::generate_name() : options.name;
+    spec.name = set.was_given("--name") ? options.name : runtime::generate_name();
     spec.hostname = options.hostname;
     if (options.rootfs.empty())
         spec.root = {runtime::RootKind::kTemplate, options.template_name};
@@ -201,8 +196,8 @@ Result<runtime::EnvironmentSpec> spec_of(const CLI::App& app, const Options& opt
     return spec;
 }
 
-Result<int> run(const CLI::App& app, const Options& options, const Payload& payload) {
-    BULKHEAD_TRY_VALUE(spec, spec_of(app, options, payload));
+Result<int> run(const OptionSet& set, const Options& options, const Payload& payload) {
+    BULKHEAD_TRY_VALUE(spec, spec_of(set, options, payload));
     const auto output =
         options.detach ? runtime::OutputKind::kStateFile : runtime::OutputKind::kInherited;
     auto stdio = PreparedStdio::prepare(options.process, output);
@@ -219,24 +214,24 @@ Result<int> run(const CLI::App& app, const Options& options, const Payload& payl
     return runtime::mind_until_end(std::move(*started), signals);
 }
 
-Action declare_for(CLI::App& app, std::span<char* const> words) {
+Action declare_for(OptionSet& set, std::span<char* const> words) {
     auto options = std::make_shared<Options>();
     const Wanted wanted(words);
     if (wanted.all()) {
-        options->process.declare(app);
-        declare_life(app, *options);
+        options->process.declare(set);
+        declare_life(set, *options);
     }
-    declare_root(app, *options, wanted);
-    declare_limits(app, *options, wanted);
-    app.footer(
+    declare_root(set, *options, wanted);
+    declare_limits(set, *options, wanted);
+    set.footer(
         "The command and its arguments stand after --:\n  bulkhead run [options] -- COMMAND…");
-    return [&app, options](const Payload& payload) { return run(app, *options, payload); };
+    return [&set, options](const Payload& payload) { return run(set, *options, payload); };
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     std::string help = "--help";
     std::array<char*, 1> words = {help.data()};
-    return declare_for(app, words);
+    return declare_for(set, words);
 }
 
 }  // namespace

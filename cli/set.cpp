@@ -45,7 +45,7 @@ Status set_policy(const Options& options) {
     return runtime::change_policy(options.name, change);
 }
 
-Result<int> set(const Options& options) {
+Result<int> change(const Options& options) {
     if (options.allow.empty() && options.refuse.empty() && options.mode.empty() &&
         options.beancounters.empty())
         return fail_usage("nothing to change: give --allow, --refuse, --mode or --beancounter");
@@ -62,19 +62,16 @@ Result<int> set(const Options& options) {
     return 0;
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("NAME", options->name, "the environment")->required();
-    app.add_option("--allow", options->allow, "allow a class; repeatable")->allow_extra_args(false);
-    app.add_option("--refuse", options->refuse, "refuse a class; repeatable")
-        ->allow_extra_args(false);
-    app.add_option("--mode", options->mode,
-                   "enforce; audit: allow but record; learn: allow and learn");
-    app.add_option("--beancounter", options->beancounters,
-                   "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable")
-        ->allow_extra_args(false);
-    app.add_flag("--json", options->json, "print JSON");
-    return [options](const Payload&) { return set(*options); };
+    set.value("NAME", options->name, "the environment").required();
+    set.value("--allow", options->allow, "allow a class; repeatable");
+    set.value("--refuse", options->refuse, "refuse a class; repeatable");
+    set.value("--mode", options->mode, "enforce; audit: allow but record; learn: allow and learn");
+    set.value("--beancounter", options->beancounters,
+              "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable");
+    set.flag("--json", options->json, "print JSON");
+    return [options](const Payload&) { return change(*options); };
 }
 
 }  // namespace

@@ -13,10 +13,10 @@ struct Options {
     bool json = false;
 };
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("NAME", options->name, "the environment")->required();
-    app.add_flag("--json", options->json, "print JSON");
+    set.value("NAME", options->name, "the environment").required();
+    set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) -> Result<int> {
         BULKHEAD_TRY_VALUE(status, runtime::environment_status(options->name));
         if (options->json)

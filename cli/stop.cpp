@@ -14,13 +14,12 @@ struct Options {
     bool json = false;
 };
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("NAME", options->name, "the environment")->required();
-    app.add_option("--timeout", options->timeout_s,
-                   "seconds between SIGTERM and SIGKILL; 10 by default")
-        ->check(CLI::Range(0U, 86'400U));
-    app.add_flag("--json", options->json, "print JSON");
+    set.value("NAME", options->name, "the environment").required();
+    set.value("--timeout", options->timeout_s, "seconds between SIGTERM and SIGKILL; 10 by default")
+        .between(0U, 86'400U);
+    set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) -> Result<int> {
         constexpr int kMillisecondsEach = 1000;
         BULKHEAD_TRY(runtime::stop_environment(

@@ -57,19 +57,19 @@ Result<int> show(const Options& options) {
     return 0;
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     constexpr double kShortest = 0.1, kLongest = 3600;
     auto options = std::make_shared<Options>();
-    app.add_option("--sort", options->sort, "cpu, memory, network, disk, tasks, refused or name")
-        ->check(CLI::IsMember(sort_names()))
-        ->capture_default_str();
-    app.add_option("--filter", options->filter, "only environments with this in their name");
-    app.add_option("--interval", options->interval_s, "seconds from one reading to the next")
-        ->check(CLI::Range(kShortest, kLongest))
-        ->capture_default_str();
-    app.add_flag("--once", options->once, "print one table and end");
-    app.add_flag("--json", options->json, "print one reading as JSON and end");
-    app.footer(
+    set.value("--sort", options->sort, "cpu, memory, network, disk, tasks, refused or name")
+        .one_of(sort_names())
+        .shows_default();
+    set.value("--filter", options->filter, "only environments with this in their name");
+    set.value("--interval", options->interval_s, "seconds from one reading to the next")
+        .between(kShortest, kLongest)
+        .shows_default();
+    set.flag("--once", options->once, "print one table and end");
+    set.flag("--json", options->json, "print one reading as JSON and end");
+    set.footer(
         "Keys: Up and Down select, Enter looks at one environment, Esc goes back, / filters by "
         "name,\ns sorts by the next column, r reverses, Space pauses, q quits.");
     return [options](const Payload&) { return show(*options); };

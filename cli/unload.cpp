@@ -9,9 +9,9 @@
 namespace bulkhead::cli {
 namespace {
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto json = std::make_shared<bool>(false);
-    app.add_flag("--json", *json, "print JSON");
+    set.flag("--json", *json, "print JSON");
     return [json](const Payload&) -> Result<int> { return unload(*json); };
 }
 

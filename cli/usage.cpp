@@ -40,10 +40,10 @@ Result<int> print_all(const Options& options) {
     return 0;
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("NAME", options->name, "the environment; all of them without it");
-    app.add_flag("--json", options->json, "print JSON");
+    set.value("NAME", options->name, "the environment; all of them without it");
+    set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) -> Result<int> {
         return options->name.empty() ? print_all(*options) : print_one(*options);
     };

@@ -184,13 +184,13 @@ Result<int> why(const Options& options) {
                           : print_once(options, watch, oldest_ns);
 }
 
-Action declare(CLI::App& app) {
+Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
-    app.add_option("NAME", options->name, "the environment")->required();
-    app.add_flag("--all", options->all, "each refusal by itself, not once for each rule");
-    app.add_flag("-f,--follow", options->follow, "go on until it ends, or until Ctrl-C");
-    app.add_option("--since", options->since, "only of the last time, such as 30s, 10m or 2h");
-    app.add_flag("--json", options->json, "print JSON; with --follow an object a line");
+    set.value("NAME", options->name, "the environment").required();
+    set.flag("--all", options->all, "each refusal by itself, not once for each rule");
+    set.flag("-f,--follow", options->follow, "go on until it ends, or until Ctrl-C");
+    set.value("--since", options->since, "only of the last time, such as 30s, 10m or 2h");
+    set.flag("--json", options->json, "print JSON; with --follow an object a line");
     return [options](const Payload&) { return why(*options); };
 }
 
