@@ -112,7 +112,7 @@ Status measure_pass(Figures& figures) {
         const std::int64_t begin = now();
         int met = 0;
         BULKHEAD_TRY(meters.read(parent.get(), loader::Scope::kDescendants,
-                                 [&](const loader::MeterReading&) { ++met; }));
+                                 [&](const loader::MeterView&) { ++met; }));
         costs.push_back(now() - begin);
         if (met != kMeteredEnvironments)
             return fail(Error(0, "one pass met " + std::to_string(met) + " cgroups"));

@@ -45,6 +45,7 @@ enum bh_stat {
  * BH_MAX_STATS: no such item here.
  */
 struct bh_stats {
+	__u64 pass_ns; /* CLOCK_BOOTTIME at which this pass began: asking costs 50 instructions */
 	__u32 found;
 	__u32 place[BH_STAT_COUNT];
 	__u64 vmstats;
@@ -91,6 +92,11 @@ enum node_stat_item___later {
 	PGSCAN_DIRECT___state,
 	PGSCAN_KHUGEPAGED___state,
 	PGSCAN_PROACTIVE___state,
+};
+
+/* From 6.16 on; before that there is one of each cgroup, for all controllers. */
+struct cgroup_subsys_state___apart {
+	void *rstat_cpu;
 };
 
 /* From 6.13 on. */
@@ -203,6 +209,15 @@ static __always_inline void bh_find_stats(struct bh_stats *stats)
 	stats->found = 1;
 }
 
+static __always_inline void bh_tell_flushing(void)
+{
+	__u32 zero = 0;
+	struct bh_meta *meta = bpf_map_lookup_elem(&bh_meta, &zero);
+
+	if (meta && !bpf_core_field_exists(struct cgroup_subsys_state___apart, rstat_cpu))
+		meta->flags |= BH_META_FLUSHED_TOGETHER;
+}
+
 /* Negative for a moment, while the CPUs' parts are added up one after the other: 0 then. */
 static __always_inline __u64 bh_stat(struct bh_stats *stats, enum bh_stat item)
 {
@@ -228,14 +243,13 @@ static __always_inline __u64 bh_stat_4(struct bh_stats *stats, enum bh_stat firs
 
 #define bh_page_bytes(stats, item) (bh_stat(stats, item) * BH_PAGE_BYTES)
 
-static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct mem_cgroup *memcg)
+static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct bh_stats *stats,
+						 struct mem_cgroup *memcg)
 {
 	__u32 bytes = bpf_core_field_offset(struct memcg_vmstats, events) +
 		      bpf_core_field_size(struct memcg_vmstats, events);
-	__u32 zero = 0;
-	struct bh_stats *stats = bpf_map_lookup_elem(&bh_stats, &zero);
 
-	if (!stats || bytes > sizeof(stats->copy))
+	if (bytes > sizeof(stats->copy))
 		return;
 	if (!stats->found)
 		bh_find_stats(stats);
@@ -275,13 +289,13 @@ static __always_inline void bh_read_kinds_direct(struct bh_usage *row, struct me
 #define bh_state_bytes(memcg, kind, item)                                                          \
 	bpf_mem_cgroup_page_state(memcg, bpf_core_enum_value(enum kind, item))
 
-static __always_inline void bh_read_kinds(struct bh_usage *row, struct cgroup *cgroup,
-					  struct mem_cgroup *untrusted)
+static __always_inline void bh_read_kinds(struct bh_usage *row, struct bh_stats *stats,
+					  struct cgroup *cgroup, struct mem_cgroup *untrusted)
 {
 	struct mem_cgroup *memcg;
 
 	if (!bpf_get_mem_cgroup) {
-		bh_read_kinds_direct(row, untrusted);
+		bh_read_kinds_direct(row, stats, untrusted);
 		return;
 	}
 	memcg = bpf_get_mem_cgroup(&cgroup->self);
@@ -303,7 +317,8 @@ static __always_inline void bh_read_kinds(struct bh_usage *row, struct cgroup *c
 	bpf_put_mem_cgroup(memcg);
 }
 
-static __always_inline void bh_read_memory(struct bh_usage *row, struct cgroup *cgroup)
+static __always_inline void bh_read_memory(struct bh_usage *row, struct bh_stats *stats,
+					   struct cgroup *cgroup)
 {
 	void *css = bh_subsystem(cgroup, memory);
 	struct mem_cgroup *memcg = bh_typed(struct mem_cgroup, css);
@@ -316,7 +331,7 @@ static __always_inline void bh_read_memory(struct bh_usage *row, struct cgroup *
 	row->oom_kills = bh_field(
 		memcg, memory_events[bpf_core_enum_value(enum memcg_memory_event, MEMCG_OOM_KILL)]
 			       .counter);
-	bh_read_kinds(row, cgroup, memcg);
+	bh_read_kinds(row, stats, cgroup, memcg);
 }
 
 static __always_inline void bh_read_processes(struct bh_usage *row, struct cgroup *cgroup)
@@ -412,16 +427,27 @@ static __always_inline struct bh_usage *bh_row(struct bh_label *label)
 	return row;
 }
 
+static __always_inline void bh_begin_pass(struct bh_stats *stats)
+{
+	stats->pass_ns = bpf_ktime_get_boot_ns();
+	bh_tell_flushing();
+}
+
 SEC("iter/cgroup")
 int bh_meter(struct bpf_iter__cgroup *ctx)
 {
 	struct cgroup *cgroup = ctx->cgroup;
+	struct bh_stats *stats;
 	struct bh_label *label;
 	struct bh_usage *row;
+	__u32 zero = 0;
 	__u64 id;
 
-	if (!cgroup)
+	stats = bpf_map_lookup_elem(&bh_stats, &zero);
+	if (!cgroup || !stats)
 		return 0;
+	if (!ctx->meta->seq_num)
+		bh_begin_pass(stats);
 	id = cgroup->kn->id;
 	label = bpf_map_lookup_elem(&bh_cgroups, &id);
 	row = label ? bh_row(label) : NULL;
@@ -429,8 +455,8 @@ int bh_meter(struct bpf_iter__cgroup *ctx)
 		return 0;
 	bh_read_cpu(row, cgroup);
 	bh_read_throttling(row, cgroup);
-	bh_read_memory(row, cgroup);
-	row->read_ns = bpf_ktime_get_boot_ns();
+	bh_read_memory(row, stats, cgroup);
+	row->read_ns = stats->pass_ns;
 	bh_settle_memory(cgroup, *label, row);
 	bh_read_processes(row, cgroup);
 	bh_read_io(row, cgroup);

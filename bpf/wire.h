@@ -25,7 +25,7 @@
 #define BH_PURE static inline
 #endif
 
-#define BH_WIRE_VERSION 4
+#define BH_WIRE_VERSION 5
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
@@ -423,7 +423,13 @@ struct bh_meta {
 	__u32 agent_port; /* TCP port of the agent on the host, 0: none */
 	__u32 slot_bound; /* no environment has this slot or a later one; under the same lock */
 	__u64 orphaned; /* refusals of tasks whose environment's record is gone; by the kernel */
+	__u64 flags; /* enum bh_meta_flags; by the kernel */
 };
-BH_ASSERT_SIZE(struct bh_meta, 40);
+BH_ASSERT_SIZE(struct bh_meta, 48);
+
+enum bh_meta_flags {
+	/* Reading cpu.stat adds up the counts of all controllers; known after the first pass. */
+	BH_META_FLUSHED_TOGETHER = 1 << 0,
+};
 
 #endif

@@ -26,7 +26,8 @@ Result<UniqueFd> lock_rows() {
 }
 
 // Reading a cgroup's file makes the kernel add up its per-CPU counts for that cgroup and all
-// below: of CPU (and, up to 6.15, everything) with cpu.stat. A controller that is off has no file.
+// below: of CPU (and, up to 6.15, of everything) with cpu.stat. A controller that is off has no
+// file.
 Status flush(int cgroup, const char* file) {
     char ignored[4096];
     const UniqueFd fd(::openat(cgroup, file, O_RDONLY | O_CLOEXEC));
@@ -35,13 +36,6 @@ Status flush(int cgroup, const char* file) {
     if (::read(fd.get(), ignored, sizeof ignored) < 0)
         return fail_errno(std::string("read ") + file);
     return {};
-}
-
-Status flush_all(int cgroup, Scope scope) {
-    for (const char* file : {"cpu.stat", "memory.stat", "io.stat"})
-        BULKHEAD_TRY(flush(cgroup, file));
-    // Pressure is averaged for each cgroup by itself; reading one of the three files does all.
-    return scope == Scope::kSelf ? flush(cgroup, "cpu.pressure") : Status{};
 }
 
 Status run_pass(int program, int cgroup, Scope scope) {
@@ -91,15 +85,18 @@ void divide_cpu_time(bh_usage& usage) {
     system = usage.cpu_ns - user;
 }
 
-Meters::Meters(UniqueFd program, MappedArray<bh_environment> records, MappedArray<bh_state> states,
-               MappedArray<bh_usage> usage)
+Meters::Meters(UniqueFd program, MappedArray<bh_meta> meta, MappedArray<bh_environment> records,
+               MappedArray<bh_state> states, MappedArray<bh_usage> usage)
     : program_(std::move(program)),
+      meta_(std::move(meta)),
       records_(std::move(records)),
       states_(std::move(states)),
       usage_(std::move(usage)) {}
 
 Result<Meters> Meters::open() {
-    BULKHEAD_TRY(map_meta());
+    auto meta = map_meta();
+    if (!meta)
+        return fail(std::move(meta).error());
     BULKHEAD_TRY_VALUE(program, open_pinned(program_pin("bh_meter")));
     BULKHEAD_TRY_VALUE(
         records, map_pinned_array<bh_environment>("bh_envs", BH_MAX_ENVIRONMENTS,
@@ -108,7 +105,18 @@ Result<Meters> Meters::open() {
                                                           MappedArray<bh_state>::Access::kRead));
     BULKHEAD_TRY_VALUE(usage, map_pinned_array<bh_usage>("bh_usage", BH_MAX_ENVIRONMENTS,
                                                          MappedArray<bh_usage>::Access::kWrite));
-    return Meters(std::move(program), std::move(records), std::move(states), std::move(usage));
+    return Meters(std::move(program), std::move(*meta), std::move(records), std::move(states),
+                  std::move(usage));
+}
+
+Status Meters::flush_all(int cgroup, Scope scope) const {
+    BULKHEAD_TRY(flush(cgroup, "cpu.stat"));
+    if ((meta_[0].flags & BH_META_FLUSHED_TOGETHER) == 0) {
+        BULKHEAD_TRY(flush(cgroup, "memory.stat"));
+        BULKHEAD_TRY(flush(cgroup, "io.stat"));
+    }
+    // Pressure is averaged for each cgroup by itself; reading one of the three files does all.
+    return scope == Scope::kSelf ? flush(cgroup, "cpu.pressure") : Status{};
 }
 
 Status Meters::read(int cgroup, Scope scope, const Visit& visit) {
@@ -116,18 +124,13 @@ Status Meters::read(int cgroup, Scope scope, const Visit& visit) {
     BULKHEAD_TRY(flush_all(cgroup, scope));
     const __u64 started_ns = boot_time_ns();
     BULKHEAD_TRY(run_pass(program_.get(), cgroup, scope));
-    MeterReading reading{};
     for (std::size_t slot = 0; slot < usage_.size(); ++slot) {
         bh_usage& usage = usage_[slot];
         const bh_environment& record = records_[slot];
         if (record.serial == 0 || usage.serial != record.serial || usage.read_ns < started_ns)
             continue;
         divide_cpu_time(usage);
-        reading.record = record;
-        reading.label = {static_cast<__u32>(slot), reading.record.serial};
-        reading.usage = usage;
-        reading.state = states_[slot];
-        visit(reading);
+        visit({{static_cast<__u32>(slot), record.serial}, record, usage, states_[slot]});
     }
     return {};
 }
@@ -145,7 +148,8 @@ Status Meters::read_adopted(const Visit& visit) {
 
 Result<MeterReading> Meters::read_self(int cgroup) {
     std::optional<MeterReading> found;
-    BULKHEAD_TRY(read(cgroup, Scope::kSelf, [&](const MeterReading& reading) { found = reading; }));
+    BULKHEAD_TRY(
+        read(cgroup, Scope::kSelf, [&](const MeterView& reading) { found = reading.copy(); }));
     if (!found)
         return fail(Error(ENOENT, "the cgroup is not that of a metered environment"));
     return *found;

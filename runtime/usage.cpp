@@ -102,7 +102,7 @@ std::uint64_t Usage::refused() const {
         [](std::uint64_t sum, const Refusals& one) { return sum + one.refused; });
 }
 
-Usage usage_of(const loader::MeterReading& reading) {
+Usage usage_of(const loader::MeterView& reading) {
     Usage usage;
     usage.environment = reading.record.name;
     usage.serial = reading.label.serial;
@@ -124,9 +124,7 @@ Result<std::vector<Usage>> read_all_usage(const std::string& parent_cgroup) {
         return all;
     if (!meters)
         return fail(std::move(meters).error());
-    const auto keep = [&](const loader::MeterReading& reading) {
-        all.push_back(usage_of(reading));
-    };
+    const auto keep = [&](const loader::MeterView& reading) { all.push_back(usage_of(reading)); };
     // Without the parent no environment was ever started.
     if (parent)
         BULKHEAD_TRY(meters->read(parent.get(), loader::Scope::kDescendants, keep));

@@ -14,7 +14,7 @@
 #include "loader/result.h"
 
 namespace bulkhead::loader {
-struct MeterReading;
+struct MeterView;
 }
 
 namespace bulkhead::runtime {
@@ -120,7 +120,7 @@ struct Usage {
     [[nodiscard]] std::uint64_t refused() const;  // of all classes
 };
 
-Usage usage_of(const loader::MeterReading& reading);
+Usage usage_of(const loader::MeterView& reading);
 
 // One pass over all environments below `parent_cgroup`, a directory. Empty when nothing is
 // loaded or nothing runs.

@@ -70,8 +70,8 @@ bh_usage read_when_quiet(BareEnvironment& environment) {
         const bh_usage now = read_meters(environment).usage;
         const bool same = now.anon_bytes == before.anon_bytes &&
                           now.file_bytes == before.file_bytes &&
-                          now.kernel_bytes == before.kernel_bytes &&
-                          now.anon_bytes == cgroup_number(environment, "memory.stat", "anon");
+                          now.anon_bytes == cgroup_number(environment, "memory.stat", "anon") &&
+                          now.kernel_bytes == cgroup_number(environment, "memory.stat", "kernel");
         if (same && now.shmem_bytes >= 16 * kMebibyte)
             return now;
         before = now;

@@ -21,9 +21,9 @@ loader::MeterReading read_meters(const BareEnvironment& environment) {
                                  O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     std::optional<loader::MeterReading> found;
     const auto read = meters->read(parent.get(), loader::Scope::kDescendants,
-                                   [&](const loader::MeterReading& reading) {
+                                   [&](const loader::MeterView& reading) {
                                        if (reading.label.serial == environment.label().serial)
-                                           found = reading;
+                                           found = reading.copy();
                                    });
     EXPECT_TRUE(read) << read.error().message();
     EXPECT_TRUE(found) << "the pass did not meet the environment";
