@@ -17,6 +17,7 @@
 
 #include "bench/figures.h"
 #include "bench/hooks.h"
+#include "bench/rendering.h"
 #include "bench/stage.h"
 #include "bench/starts.h"
 #include "bench/subject.h"
@@ -51,8 +52,10 @@ Status measure(const Options& options, const NamedCommands& commands, Figures& f
         BULKHEAD_TRY(measure_starts(commands, figures));
     if (options.wants("hooks"))
         BULKHEAD_TRY(measure_hooks(figures));
-    if (options.wants("usage"))
+    if (options.wants("usage")) {
         BULKHEAD_TRY(measure_usage(figures));
+        measure_rendering(figures);
+    }
     return {};
 }
 

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <ctime>
 #include <optional>
@@ -124,7 +125,8 @@ Status Meters::read(int cgroup, Scope scope, const Visit& visit) {
     BULKHEAD_TRY(flush_all(cgroup, scope));
     const __u64 started_ns = boot_time_ns();
     BULKHEAD_TRY(run_pass(program_.get(), cgroup, scope));
-    for (std::size_t slot = 0; slot < usage_.size(); ++slot) {
+    const std::size_t bound = std::min<std::size_t>(meta_[0].slot_bound, usage_.size());
+    for (std::size_t slot = 0; slot < bound; ++slot) {
         bh_usage& usage = usage_[slot];
         const bh_environment& record = records_[slot];
         if (record.serial == 0 || usage.serial != record.serial || usage.read_ns < started_ns)

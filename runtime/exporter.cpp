@@ -1,10 +1,13 @@
 #include "runtime/exporter.h"
 
+#include <prometheus/text_serializer.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <sstream>
+#include <utility>
 
 #include "runtime/exporter_metrics.h"
 
@@ -13,6 +16,17 @@ namespace {
 
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
+
+std::string text_of(Format format, const MetricFamily& family, const openmetrics::Began& began) {
+    if (format == Format::kText) {
+        std::ostringstream out;
+        prometheus::TextSerializer().Serialize(out, {family});
+        return std::move(out).str();
+    }
+    std::string out;
+    openmetrics::write(out, family, began);
+    return out;
+}
 
 std::optional<double> unknown(const ClientMetric& /*sample*/) {
     return std::nullopt;
@@ -32,20 +46,29 @@ void StartTimes::update(const std::vector<Usage>& all) {
     starts_ = std::move(now);
 }
 
-std::optional<double> StartTimes::of(const ClientMetric& sample) const {
-    const auto found = starts_.find(sample.label.at(0).value);
+std::optional<double> StartTimes::of(const std::string& environment) const {
+    const auto found = starts_.find(environment);
     return found == starts_.end() ? std::nullopt : std::optional(found->second.unix_s);
 }
 
-void environment_families(const std::vector<Usage>& all, const StartTimes& starts,
-                          const FamilySink& sink) {
-    const openmetrics::Began began = [&](const ClientMetric& sample) { return starts.of(sample); };
+void write_environments(const std::vector<Usage>& all, const StartTimes& starts, Format format,
+                        const TextSink& sink) {
+    std::vector<EnvironmentText> texts(all.size());
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        openmetrics::append_escaped(texts[i].name, all[i].environment);
+        openmetrics::append_timestamp(texts[i].created, starts.of(all[i].environment).value_or(0));
+    }
+    TextBuffer text;
     for (const EnvironmentMetric& metric : environment_metrics()) {
-        MetricFamily family{metric.name, metric.help, metric.type, {}};
-        for (const Usage& usage : all)
-            metric.sample(usage, Samples(family, usage.environment));
-        if (!family.metric.empty())
-            sink(family, began);
+        text.resize(0);
+        EnvironmentLines lines(text, format, metric.name, metric.help, metric.type);
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            lines.begin(texts[i]);
+            metric.sample(all[i], lines);
+        }
+        lines.end();
+        if (text.size() != 0)
+            sink(text.text());
     }
 }
 
@@ -68,7 +91,7 @@ bool Exporter::retire(std::vector<Usage>& all) {
     return retired.has_value();
 }
 
-void Exporter::scrape(const FamilySink& sink) {
+void Exporter::scrape(Format format, const TextSink& sink) {
     const std::lock_guard<std::mutex> lock(mutex_);
     const auto started = std::chrono::steady_clock::now();
     // Read before what ended is stored: one that ends in between is in both, and taken out of the
@@ -79,12 +102,15 @@ void Exporter::scrape(const FamilySink& sink) {
     std::vector<Usage> running = all ? std::move(*all) : std::vector<Usage>{};
     const bool all_stored = retire(running);
     starts_.update(running);
-    environment_families(running, starts_, sink);
+    write_environments(running, starts_, format, sink);
+    const FamilySink write = [&](const MetricFamily& family, const openmetrics::Began& began) {
+        sink(text_of(format, family, began));
+    };
     // The sums go on over restarts of everything: they began with the ledger, which does not say
     // when that was.
     if (last_retired_)
         for (const MetricFamily& family : retired_families(*last_retired_))
-            sink(family, unknown);
+            write(family, unknown);
     Machine machine = machine_.read();
     machine.version = version_;
     machine.up = all && machine.up;
@@ -93,7 +119,7 @@ void Exporter::scrape(const FamilySink& sink) {
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - started;
     machine.scrape_seconds = took.count();
     for (const MachineFamily& one : machine_families(machine))
-        sink(one.family, [&](const ClientMetric&) { return one.began_unix_s; });
+        write(one.family, [&](const ClientMetric&) { return one.began_unix_s; });
 }
 
 }  // namespace bulkhead::runtime

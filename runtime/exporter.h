@@ -8,9 +8,11 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
+#include "runtime/exporter_lines.h"
 #include "runtime/exporter_machine.h"
 #include "runtime/exporter_retired.h"
 #include "runtime/openmetrics.h"
@@ -27,8 +29,8 @@ using FamilySink =
 class StartTimes {
 public:
     void update(const std::vector<Usage>& all);
-    // In seconds since 1970, of the environment that the first label names (Samples).
-    [[nodiscard]] std::optional<double> of(const prometheus::ClientMetric& sample) const;
+    // In seconds since 1970.
+    [[nodiscard]] std::optional<double> of(const std::string& environment) const;
 
 private:
     struct Start {
@@ -38,10 +40,12 @@ private:
     std::unordered_map<std::string, Start> starts_;
 };
 
+using TextSink = std::function<void(std::string_view text)>;
+
 // The metrics of all environments, one family after the other: those of a thousand environments
 // together are more memory than the agent may have. A family without a sample is left out.
-void environment_families(const std::vector<Usage>& all, const StartTimes& starts,
-                          const FamilySink& sink);
+void write_environments(const std::vector<Usage>& all, const StartTimes& starts, Format format,
+                        const TextSink& sink);
 
 class Exporter {
 public:
@@ -49,7 +53,7 @@ public:
     Exporter(std::string parent_cgroup, std::string version);
 
     // Never fails: what could not be read shows as bulkhead_up 0. Several at once take turns.
-    void scrape(const FamilySink& sink);
+    void scrape(Format format, const TextSink& sink);
 
 private:
     // Takes from `all` what is in the sums. False: not all that ended is in them.

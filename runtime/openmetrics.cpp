@@ -23,6 +23,36 @@ std::string_view without(std::string_view name, std::string_view suffix) {
     return name.ends_with(suffix) ? name.substr(0, name.size() - suffix.size()) : name;
 }
 
+template <typename... Format>
+void append_digits(std::string& out, Format... format) {
+    std::array<char, 400> digits{};  // the largest double, written out
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), format...).ptr;
+    out.append(digits.data(), end);
+}
+
+// The shortest text that reads back as the same number.
+void append_number(std::string& out, double value) {
+    constexpr double kExact = 9007199254740992;  // up to here a double has every whole number
+    if (std::isnan(value))
+        out += "NaN";
+    else if (std::isinf(value))
+        out += value > 0 ? "+Inf" : "-Inf";
+    else if (std::abs(value) < kExact && std::trunc(value) == value)
+        append_digits(out, static_cast<std::int64_t>(value));
+    else
+        append_digits(out, value);
+}
+
+void append_line_start(std::string& out, std::string_view keyword, std::string_view family) {
+    out += "# ";
+    out += keyword;
+    out += ' ';
+    out += family;
+    out += ' ';
+}
+
+}  // namespace
+
 void append_escaped(std::string& out, std::string_view text) {
     const auto is_special = [](char letter) {
         return letter == '\\' || letter == '"' || letter == '\n';
@@ -48,27 +78,6 @@ void append_escaped(std::string& out, std::string_view text) {
     }
 }
 
-template <typename... Format>
-void append_digits(std::string& out, Format... format) {
-    std::array<char, 400> digits{};  // the largest double, written out
-    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), format...).ptr;
-    out.append(digits.data(), end);
-}
-
-// The shortest text that reads back as the same number.
-void append_number(std::string& out, double value) {
-    constexpr double kExact = 9007199254740992;  // up to here a double has every whole number
-    if (std::isnan(value))
-        out += "NaN";
-    else if (std::isinf(value))
-        out += value > 0 ? "+Inf" : "-Inf";
-    else if (std::abs(value) < kExact && std::trunc(value) == value)
-        append_digits(out, static_cast<std::int64_t>(value));
-    else
-        append_digits(out, value);
-}
-
-// In seconds with three digits after the point: cheaper by whole numbers than by the library.
 void append_timestamp(std::string& out, double unix_s) {
     const auto unix_ms = static_cast<std::int64_t>(std::llround(unix_s * 1000));
     append_digits(out, unix_ms / 1000);
@@ -78,20 +87,11 @@ void append_timestamp(std::string& out, double unix_s) {
         out += static_cast<char>('0' + digit);
 }
 
-// A bound is a label, so all must write it in the same way: a float has a point or an exponent.
 void append_bound(std::string& out, double bound) {
     const std::size_t begin = out.size();
     append_number(out, bound);
     if (out.find_first_not_of("-0123456789", begin) == std::string::npos)
         out += ".0";
-}
-
-void append_line_start(std::string& out, std::string_view keyword, std::string_view family) {
-    out += "# ";
-    out += keyword;
-    out += ' ';
-    out += family;
-    out += ' ';
 }
 
 void append_head(std::string& out, std::string_view name, std::string_view type,
@@ -108,6 +108,8 @@ void append_head(std::string& out, std::string_view name, std::string_view type,
     append_escaped(out, help);
     out += '\n';
 }
+
+namespace {
 
 // The lines of one sample. Its labels are written once and copied from there.
 class Lines {

@@ -25,6 +25,15 @@ std::string_view unit_of(std::string_view family);
 // and a gauge `…_info` is of the format's type info.
 void write(std::string& out, const prometheus::MetricFamily& family, const Began& began);
 
+// The parts of it, appended, for who writes samples without the model.
+void append_head(std::string& out, std::string_view name, std::string_view type,
+                 std::string_view help);
+void append_escaped(std::string& out, std::string_view text);
+// A bound is a label, so all must write it in the same way: a float has a point or an exponent.
+void append_bound(std::string& out, double bound);
+// In seconds with three digits after the point: cheaper by whole numbers than by the library.
+void append_timestamp(std::string& out, double unix_s);
+
 // Appends what must stand last.
 void end(std::string& out);
 

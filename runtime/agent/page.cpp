@@ -1,11 +1,7 @@
 #include "runtime/agent/page.h"
 
-#include <prometheus/text_serializer.h>
-
 #include <optional>
-#include <sstream>
 #include <utility>
-#include <vector>
 
 #include "runtime/agent/gzip.h"
 #include "runtime/openmetrics.h"
@@ -35,36 +31,21 @@ private:
     std::string plain_;
 };
 
-std::string as_text(const prometheus::MetricFamily& family) {
-    std::ostringstream out;
-    prometheus::TextSerializer().Serialize(out, {family});
-    return std::move(out).str();
-}
-
 }  // namespace
 
-Page render(const std::function<void(const FamilySink&)>& feed, Format format, Coding coding) {
+Page render(const std::function<void(const TextSink&)>& feed, Format format, Coding coding) {
     Body body(coding);
-    std::string text;
-    feed([&](const prometheus::MetricFamily& family, const openmetrics::Began& began) {
-        if (format == Format::kText) {
-            body.add(as_text(family));
-            return;
-        }
-        text.clear();
-        openmetrics::write(text, family, began);
-        body.add(text);
-    });
+    feed([&](std::string_view text) { body.add(text); });
     if (format == Format::kOpenMetrics) {
-        text.clear();
-        openmetrics::end(text);
-        body.add(text);
+        std::string last;
+        openmetrics::end(last);
+        body.add(last);
     }
     return {format == Format::kText ? kTextType : openmetrics::kContentType, coding, body.finish()};
 }
 
 Page render(Exporter& exporter, Format format, Coding coding) {
-    return render([&](const FamilySink& sink) { exporter.scrape(sink); }, format, coding);
+    return render([&](const TextSink& sink) { exporter.scrape(format, sink); }, format, coding);
 }
 
 }  // namespace bulkhead::runtime::agent

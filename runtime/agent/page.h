@@ -8,7 +8,7 @@
 
 namespace bulkhead::runtime::agent {
 
-enum class Format { kText, kOpenMetrics };
+using runtime::Format;
 enum class Coding { kPlain, kGzip };
 
 struct Page {
@@ -19,7 +19,7 @@ struct Page {
 
 Page render(Exporter& exporter, Format format, Coding coding);
 
-// The same of families from anywhere: feed(sink) hands them over.
-Page render(const std::function<void(const FamilySink&)>& feed, Format format, Coding coding);
+// The same of text from anywhere: feed(sink) hands it over, family by family.
+Page render(const std::function<void(const TextSink&)>& feed, Format format, Coding coding);
 
 }  // namespace bulkhead::runtime::agent

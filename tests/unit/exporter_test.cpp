@@ -55,11 +55,16 @@ std::string unzipped(const std::string& body) {
     return plain;
 }
 
-void feed(const FamilySink& sink) {
+agent::Page page_of(const std::vector<Usage>& all, Format format, Coding coding) {
     StartTimes starts;
-    const std::vector<Usage> all = {usage("web", 1, 100)};
     starts.update(all);
-    environment_families(all, starts, sink);
+    return agent::render(
+        [&](const TextSink& sink) { write_environments(all, starts, format, sink); }, format,
+        coding);
+}
+
+agent::Page page_of_web(Format format, Coding coding) {
+    return page_of({usage("web", 1, 100)}, format, coding);
 }
 
 TEST(Accept, GivesOpenMetricsToWhoPrefersIt) {
@@ -97,8 +102,8 @@ TEST(Accept, CompressesForWhoTakesIt) {
 
 TEST(Page, IsTheSameTextCompressed) {
     for (const Format format : {Format::kText, Format::kOpenMetrics}) {
-        const auto plain = agent::render(feed, format, Coding::kPlain);
-        const auto zipped = agent::render(feed, format, Coding::kGzip);
+        const auto plain = page_of_web(format, Coding::kPlain);
+        const auto zipped = page_of_web(format, Coding::kGzip);
         EXPECT_EQ(unzipped(zipped.body), plain.body);
         EXPECT_LT(zipped.body.size(), plain.body.size());
         EXPECT_EQ(zipped.content_type, plain.content_type);
@@ -141,18 +146,14 @@ TEST(Page, OfAThousandEnvironmentsIsAtMostThreeMegabytes) {
         one.io_pressure = {another(), another()};
         all.push_back(std::move(one));
     }
-    StartTimes starts;
-    starts.update(all);
-    const auto page =
-        agent::render([&](const FamilySink& sink) { environment_families(all, starts, sink); },
-                      Format::kOpenMetrics, Coding::kGzip);
+    const auto page = page_of(all, Format::kOpenMetrics, Coding::kGzip);
     EXPECT_GT(unzipped(page.body).size(), 1'000'000U);
     EXPECT_LE(page.body.size(), 3'000'000U);
 }
 
 TEST(Page, EndsWithEofInOpenMetricsOnly) {
-    const std::string modern = agent::render(feed, Format::kOpenMetrics, Coding::kPlain).body;
-    const std::string classic = agent::render(feed, Format::kText, Coding::kPlain).body;
+    const std::string modern = page_of_web(Format::kOpenMetrics, Coding::kPlain).body;
+    const std::string classic = page_of_web(Format::kText, Coding::kPlain).body;
     EXPECT_TRUE(modern.ends_with("\n# EOF\n"));
     EXPECT_EQ(classic.find("# EOF"), std::string::npos);
     EXPECT_NE(modern.find("cpu_seconds_created{environment=\"web\",mode=\"user\"} 100.000\n"),
@@ -162,16 +163,14 @@ TEST(Page, EndsWithEofInOpenMetricsOnly) {
 
 TEST(StartTimes, StayWhileTheEnvironmentLives) {
     StartTimes starts;
-    prometheus::ClientMetric sample;
-    sample.label = {{"environment", "web"}};
-    EXPECT_EQ(starts.of(sample), std::nullopt);
+    EXPECT_EQ(starts.of("web"), std::nullopt);
     starts.update({usage("web", 1, 100)});
     starts.update({usage("web", 1, 101)});  // the clock was set meanwhile
-    EXPECT_EQ(starts.of(sample), 100);
+    EXPECT_EQ(starts.of("web"), 100);
     starts.update({usage("web", 2, 200)});  // another one of that name
-    EXPECT_EQ(starts.of(sample), 200);
+    EXPECT_EQ(starts.of("web"), 200);
     starts.update({});
-    EXPECT_EQ(starts.of(sample), std::nullopt);
+    EXPECT_EQ(starts.of("web"), std::nullopt);
 }
 
 TEST(Address, IsHostAndPort) {

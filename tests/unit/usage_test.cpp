@@ -1,11 +1,13 @@
 // One usage, shown three ways: the same numbers everywhere.
 #include <gtest/gtest.h>
+#include <prometheus/text_serializer.h>
 #include <sys/wait.h>
 
 #include <algorithm>
 #include <cstring>
 #include <fstream>
 #include <set>
+#include <sstream>
 
 #include <nlohmann/json.hpp>
 
@@ -44,11 +46,26 @@ double sample(const std::vector<prometheus::MetricFamily>& families, const std::
     return -1;
 }
 
-std::vector<prometheus::MetricFamily> families_of(const std::vector<Usage>& all) {
-    std::vector<prometheus::MetricFamily> families;
-    environment_families(all, {},
-                         [&](const auto& family, const auto&) { families.push_back(family); });
-    return families;
+prometheus::ClientMetric sample_of(const std::string& mode, double value) {
+    prometheus::ClientMetric sample;
+    sample.label = {{"environment", "web"}, {"mode", mode}};
+    sample.counter.value = value;
+    return sample;
+}
+
+std::string metrics_of(const std::vector<Usage>& all, Format format = Format::kText) {
+    std::string text;
+    write_environments(all, {}, format, [&](std::string_view family) { text += family; });
+    return text;
+}
+
+// The value of the sample that stands so in the text; empty when there is none.
+std::string value_of(const std::string& text, const std::string& sample) {
+    const std::size_t at = text.find("\n" + sample + " ");
+    if (at == std::string::npos)
+        return "";
+    const std::size_t begin = at + sample.size() + 2;
+    return text.substr(begin, text.find('\n', begin) - begin);
 }
 
 TEST(Usage, JsonHasUnitsInItsNames) {
@@ -73,19 +90,37 @@ TEST(Usage, TextNamesWhatWasRefused) {
 }
 
 TEST(Usage, MetricsAreTheSameNumbersInBaseUnits) {
-    const auto families = families_of({usage_of(reading())});
-    EXPECT_EQ(sample(families, "bulkhead_environment_cpu_seconds_total",
-                     {{"environment", "web"}, {"mode", "user"}}),
-              1.5);
-    EXPECT_EQ(
-        sample(families, "bulkhead_environment_memory_current_bytes", {{"environment", "web"}}),
-        4096);
-    EXPECT_EQ(sample(families, "bulkhead_environment_refusals_total",
-                     {{"environment", "web"}, {"class", "bpf"}}),
-              3);
-    EXPECT_EQ(sample(families, "bulkhead_environment_refusals_total",
-                     {{"environment", "web"}, {"class", "perf"}}),
-              -1);
+    auto read = reading();
+    read.usage.cpu_system_ns = 1'000'000'007;
+    read.usage.throttled_ns = 40;
+    const std::string text = metrics_of({usage_of(read)});
+    const auto value = [&](const std::string& name, const std::string& labels = "") {
+        return value_of(text,
+                        "bulkhead_environment_" + name + "{environment=\"web\"" + labels + "}");
+    };
+    EXPECT_EQ(value("cpu_seconds_total", ",mode=\"user\""), "1.5");
+    EXPECT_EQ(value("cpu_seconds_total", ",mode=\"system\""), "1.000000007");
+    EXPECT_EQ(value("cpu_throttled_seconds_total"), "0.00000004");
+    EXPECT_EQ(value("cpu_nice_seconds_total"), "0");
+    EXPECT_EQ(value("memory_current_bytes"), "4096");
+    EXPECT_EQ(value("refusals_total", ",class=\"bpf\""), "3");
+    EXPECT_EQ(value("refusals_total", ",class=\"perf\""), "");
+}
+
+// As the serialisers of the model write it, whose text is that of other families.
+TEST(Usage, MetricsAreWrittenAsTheModelIs) {
+    const Usage usage = usage_of(reading());
+    std::string classic = metrics_of({usage}), modern = metrics_of({usage}, Format::kOpenMetrics);
+    const prometheus::MetricFamily family{"bulkhead_environment_cpu_seconds_total",
+                                          "CPU time used.",
+                                          prometheus::MetricType::Counter,
+                                          {sample_of("user", 1.5), sample_of("system", 0.5)}};
+    std::ostringstream as_classic;
+    prometheus::TextSerializer().Serialize(as_classic, {family});
+    std::string as_modern;
+    openmetrics::write(as_modern, family, [](const auto&) { return 0; });
+    EXPECT_TRUE(classic.starts_with(as_classic.str())) << classic.substr(0, 500);
+    EXPECT_TRUE(modern.starts_with(as_modern)) << modern.substr(0, 500);
 }
 
 TEST(Usage, WaitsFallIntoTheBucketOfTheirBound) {
@@ -102,19 +137,17 @@ TEST(Usage, WaitsAreACumulativeHistogramInSeconds) {
     read.state.counts.waits[0] = 5;
     read.state.counts.waits[BH_WAIT_BUCKETS - 1] = 2;
     read.state.counts.run_delay_ns = 3'000'000'000;
-    for (const auto& family : families_of({usage_of(read)})) {
-        if (family.name != "bulkhead_environment_run_queue_wait_seconds")
-            continue;
-        const auto& histogram = family.metric.at(0).histogram;
-        EXPECT_EQ(histogram.sample_count, 7U);
-        EXPECT_EQ(histogram.sample_sum, 3);
-        ASSERT_EQ(histogram.bucket.size(), std::size_t{BH_WAIT_BUCKETS});
-        EXPECT_EQ(histogram.bucket.front().cumulative_count, 5U);
-        EXPECT_EQ(histogram.bucket.front().upper_bound, 1.024e-6);
-        EXPECT_EQ(histogram.bucket.back().cumulative_count, 7U);
-        return;
+    const std::string name = "bulkhead_environment_run_queue_wait_seconds";
+    for (const Format format : {Format::kText, Format::kOpenMetrics}) {
+        const std::string text = metrics_of({usage_of(read)}, format);
+        EXPECT_NE(text.find("# TYPE " + name + " histogram\n"), std::string::npos);
+        EXPECT_EQ(value_of(text, name + "_bucket{environment=\"web\",le=\"1.024e-06\"}"), "5");
+        EXPECT_EQ(value_of(text, name + "_bucket{environment=\"web\",le=\"+Inf\"}"), "7");
+        EXPECT_EQ(value_of(text, name + "_count{environment=\"web\"}"), "7");
+        EXPECT_EQ(value_of(text, name + "_sum{environment=\"web\"}"), "3");
+        EXPECT_EQ(value_of(text, name + "_created{environment=\"web\"}"),
+                  format == Format::kText ? "" : "0.000");
     }
-    FAIL() << "there is no histogram";
 }
 
 // Beyond what byte-milliseconds in 64 bits could hold: 4 TiB for 200 days.
@@ -127,7 +160,7 @@ TEST(Usage, MemoryOverTimeIsInByteSeconds) {
 }
 
 TEST(Usage, NoEnvironmentGivesNoFamilies) {
-    EXPECT_TRUE(families_of({}).empty());
+    EXPECT_EQ(metrics_of({}), "");
 }
 
 TEST(Retired, SumsAreTheSameNumbersInBaseUnits) {
