@@ -29,8 +29,7 @@ struct MeterReading {
     bh_usage usage;
     bh_state state;
 
-    // Views and readings serve alike for what only looks.
-    operator MeterView() const { return {label, record, usage, state}; }
+    [[nodiscard]] MeterView view() const { return {label, record, usage, state}; }
 };
 
 inline MeterReading MeterView::copy() const {

@@ -53,11 +53,10 @@ std::optional<double> StartTimes::of(const std::string& environment) const {
 
 void write_environments(const std::vector<Usage>& all, const StartTimes& starts, Format format,
                         const TextSink& sink) {
-    std::vector<EnvironmentText> texts(all.size());
-    for (std::size_t i = 0; i < all.size(); ++i) {
-        openmetrics::append_escaped(texts[i].name, all[i].environment);
-        openmetrics::append_timestamp(texts[i].created, starts.of(all[i].environment).value_or(0));
-    }
+    std::vector<EnvironmentText> texts;
+    texts.reserve(all.size());
+    for (const Usage& usage : all)
+        texts.emplace_back(usage.environment, starts.of(usage.environment).value_or(0));
     TextBuffer text;
     for (const EnvironmentMetric& metric : environment_metrics()) {
         text.resize(0);

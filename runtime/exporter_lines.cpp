@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <new>
 
 #include "runtime/openmetrics.h"
 
@@ -12,25 +13,28 @@ namespace {
 using prometheus::MetricType;
 
 constexpr std::string_view kTotal = "_total";
-constexpr std::string_view kEnvironment = "{environment=\"";
-// Labels and numbers of one sample, without the name of the environment, written twice: as the
-// sample and as its time of creation.
-constexpr std::size_t kRoom = 1024;
+// More than the numbers and the punctuation of one sample and of its time of creation.
+constexpr std::size_t kRoom = 128;
 constexpr std::uint64_t kPerSecond = 1'000'000'000;
 
-// The bounds of the waits as labels.
-using Bounds = std::array<std::string, BH_WAIT_BUCKETS>;
+// The ends of the buckets' lines, up to their values.
+using BucketEnds = std::array<std::string, BH_WAIT_BUCKETS>;
 
-const Bounds& bounds() {
-    static const Bounds kBounds = [] {
-        Bounds texts;
-        for (unsigned i = 0; i + 1 < BH_WAIT_BUCKETS; ++i)
-            openmetrics::append_bound(texts[i],
-                                      static_cast<double>(BH_WAIT_BOUND_NS(i)) / kPerSecond);
-        texts.back() = "+Inf";
-        return texts;
+const BucketEnds& bucket_ends() {
+    static const BucketEnds kEnds = [] {
+        BucketEnds ends;
+        for (unsigned i = 0; i < BH_WAIT_BUCKETS; ++i) {
+            ends[i] = ",le=\"";
+            if (i + 1 < BH_WAIT_BUCKETS)
+                openmetrics::append_bound(ends[i],
+                                          static_cast<double>(BH_WAIT_BOUND_NS(i)) / kPerSecond);
+            else
+                ends[i] += "+Inf";
+            ends[i] += "\"} ";
+        }
+        return ends;
     }();
-    return kBounds;
+    return kEnds;
 }
 
 std::string_view without_total(std::string_view name) {
@@ -59,18 +63,19 @@ void put_head(TextBuffer& out, Format format, std::string_view name, std::string
 
 void TextBuffer::grow(std::size_t bytes) {
     constexpr std::size_t kLeast = 65536;
-    const std::size_t capacity = std::max({kLeast, capacity_ * 2, size_ + bytes});
-    auto larger = std::make_unique<char[]>(capacity);
-    if (size_ != 0)
-        std::memcpy(larger.get(), bytes_.get(), size_);
-    bytes_ = std::move(larger);
-    capacity_ = capacity;
+    const std::size_t used = size();
+    const std::size_t capacity =
+        std::max({kLeast, 2 * static_cast<std::size_t>(limit_ - begin_), used + bytes});
+    auto* const larger = static_cast<char*>(std::realloc(begin_, capacity));
+    if (larger == nullptr)
+        throw std::bad_alloc();
+    begin_ = larger;
+    end_ = begin_ + used;
+    limit_ = begin_ + capacity;
 }
 
 void TextBuffer::put_number(std::uint64_t value) {
-    char* const begin = bytes_.get() + size_;
-    const std::size_t most = std::min<std::size_t>(capacity_ - size_, 20);
-    size_ += static_cast<std::size_t>(std::to_chars(begin, begin + most, value).ptr - begin);
+    end_ = std::to_chars(end_, limit_, value).ptr;
 }
 
 void TextBuffer::put_seconds(std::uint64_t ns) {
@@ -83,8 +88,16 @@ void TextBuffer::put_seconds(std::uint64_t ns) {
         --digits;
     put('.');
     for (std::size_t i = digits; i-- > 0; rest /= 10)
-        bytes_[size_ + i] = static_cast<char>('0' + rest % 10);
-    size_ += digits;
+        end_[i] = static_cast<char>('0' + rest % 10);
+    end_ += digits;
+}
+
+EnvironmentText::EnvironmentText(const std::string& name, double started_unix_s)
+    : label("{environment=\"") {
+    openmetrics::append_escaped(label, name);
+    label += '"';
+    openmetrics::append_timestamp(created, started_unix_s);
+    created += '\n';
 }
 
 EnvironmentLines::EnvironmentLines(TextBuffer& out, Format format, std::string_view name,
@@ -96,23 +109,19 @@ EnvironmentLines::EnvironmentLines(TextBuffer& out, Format format, std::string_v
       created_head_(without_total(name)) {
     put_head(out_, format, name, help, type);
     samples_begin_ = out_.size();
-    if (type != MetricType::Histogram)
-        line_head_ += kEnvironment;
     created_head_ += "_created";
 }
 
-void EnvironmentLines::begin_line(std::initializer_list<Label> labels) {
-    out_.reserve(2 * (line_head_.size() + environment_->name.size()) + kRoom);
+void EnvironmentLines::begin_line(std::string_view labels) {
+    out_.reserve(2 * (line_head_.size() + environment_->label.size() + labels.size()) + kRoom);
     out_.put(line_head_);
-    labels_begin_ = out_.size() - kEnvironment.size();
-    out_.put(environment_->name);
-    for (const auto& [name, value] : labels) {
-        out_.put("\",");
-        out_.put(name);
-        out_.put("=\"");
-        out_.put(value);
+    labels_begin_ = out_.size();
+    out_.put(environment_->label);
+    if (!labels.empty()) {
+        out_.put(',');
+        out_.put(labels);
     }
-    out_.put("\"} ");
+    out_.put("} ");
     labels_size_ = out_.size() - labels_begin_;
 }
 
@@ -123,49 +132,42 @@ void EnvironmentLines::end_line() {
     out_.put(created_head_);
     out_.put(out_.text().substr(labels_begin_, labels_size_));
     out_.put(environment_->created);
-    out_.put('\n');
 }
 
-void EnvironmentLines::add_labelled(std::initializer_list<Label> labels, std::uint64_t value) {
+void EnvironmentLines::add(std::string_view labels, std::uint64_t value) {
     begin_line(labels);
     out_.put_number(value);
     end_line();
 }
 
-void EnvironmentLines::add_labelled(std::initializer_list<Label> labels, Nanoseconds value) {
+void EnvironmentLines::add(std::string_view labels, Nanoseconds value) {
     begin_line(labels);
     out_.put_seconds(value.ns);
     end_line();
 }
 
-// A line of a histogram up to the end of its environment's name.
-void EnvironmentLines::put_suffixed(std::string_view suffix) {
-    out_.put(line_head_);
-    out_.put(suffix);
-    out_.put(kEnvironment);
-    out_.put(environment_->name);
-}
-
 void EnvironmentLines::add_histogram(const Waits& waits, Nanoseconds sum) {
-    const std::size_t line = line_head_.size() + environment_->name.size() + 128;
-    out_.reserve((waits.size() + 3) * line);
+    out_.reserve((waits.size() + 3) * (line_head_.size() + environment_->label.size() + kRoom));
+    const auto begin = [&](std::string_view suffix) {
+        out_.put(line_head_);
+        out_.put(suffix);
+        labels_begin_ = out_.size();
+        out_.put(environment_->label);
+    };
     std::uint64_t count = 0;
     for (std::size_t i = 0; i < waits.size(); ++i) {
         count += waits[i];
-        put_suffixed("_bucket");
-        out_.put("\",le=\"");
-        out_.put(bounds()[i]);
-        out_.put("\"} ");
+        begin("_bucket");
+        out_.put(bucket_ends()[i]);
         out_.put_number(count);
         out_.put('\n');
     }
-    put_suffixed("_sum");
-    out_.put("\"} ");
+    begin("_sum");
+    out_.put("} ");
     out_.put_seconds(sum.ns);
     out_.put('\n');
-    put_suffixed("_count");
-    labels_begin_ = out_.size() - environment_->name.size() - kEnvironment.size();
-    out_.put("\"} ");
+    begin("_count");
+    out_.put("} ");
     labels_size_ = out_.size() - labels_begin_;
     out_.put_number(count);
     end_line();

@@ -6,12 +6,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdlib>
 #include <cstring>
-#include <initializer_list>
-#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 
 #include "runtime/usage.h"
 
@@ -25,20 +23,25 @@ enum class Format {
 // Text that is appended to without a check each time: who appends reserves before.
 class TextBuffer {
 public:
-    [[nodiscard]] std::string_view text() const { return {bytes_.get(), size_}; }
-    [[nodiscard]] std::size_t size() const { return size_; }
+    TextBuffer() = default;
+    TextBuffer(const TextBuffer&) = delete;
+    TextBuffer& operator=(const TextBuffer&) = delete;
+    ~TextBuffer() { std::free(begin_); }
+
+    [[nodiscard]] std::string_view text() const { return {begin_, size()}; }
+    [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(end_ - begin_); }
     // Cuts off what is beyond.
-    void resize(std::size_t size) { size_ = size; }
+    void resize(std::size_t size) { end_ = begin_ + size; }
     // Makes room for so many bytes more.
     void reserve(std::size_t bytes) {
-        if (capacity_ - size_ < bytes)
+        if (static_cast<std::size_t>(limit_ - end_) < bytes)
             grow(bytes);
     }
     void put(std::string_view text) {
-        std::memcpy(bytes_.get() + size_, text.data(), text.size());
-        size_ += text.size();
+        std::memcpy(end_, text.data(), text.size());
+        end_ += text.size();
     }
-    void put(char letter) { bytes_[size_++] = letter; }
+    void put(char letter) { *end_++ = letter; }
     void put_number(std::uint64_t value);
     // In seconds, all digits of it.
     void put_seconds(std::uint64_t ns);
@@ -46,9 +49,9 @@ public:
 private:
     void grow(std::size_t bytes);
 
-    std::unique_ptr<char[]> bytes_;
-    std::size_t size_ = 0;
-    std::size_t capacity_ = 0;
+    char* begin_ = nullptr;  // of realloc(3), which moves pages and does not copy them
+    char* end_ = nullptr;
+    char* limit_ = nullptr;
 };
 
 // A time, exported in seconds.
@@ -58,8 +61,10 @@ struct Nanoseconds {
 
 // What all lines of one environment have in common.
 struct EnvironmentText {
-    std::string name;     // as a label's value, escaped
-    std::string created;  // when it started, in seconds since 1970, as OpenMetrics writes it
+    EnvironmentText(const std::string& name, double started_unix_s);
+
+    std::string label;    // {environment="NAME"
+    std::string created;  // when it started, as OpenMetrics writes it, and the end of the line
 };
 
 class EnvironmentLines {
@@ -71,17 +76,11 @@ public:
     // Of whom the samples are from now on; outlives them.
     void begin(const EnvironmentText& environment) { environment_ = &environment; }
 
-    void add(std::uint64_t value) { add_labelled({}, value); }
-    void add(Nanoseconds value) { add_labelled({}, value); }
-    template <typename Value>
-    void add(std::string_view label, std::string_view label_value, Value value) {
-        add_labelled({{label, label_value}}, value);
-    }
-
-    // Name and value, which needs no escaping.
-    using Label = std::pair<std::string_view, std::string_view>;
-    void add_labelled(std::initializer_list<Label> labels, std::uint64_t value);
-    void add_labelled(std::initializer_list<Label> labels, Nanoseconds value);
+    void add(std::uint64_t value) { add("", value); }
+    void add(Nanoseconds value) { add("", value); }
+    // `labels` as they stand in the text, beside the environment's: mode="user".
+    void add(std::string_view labels, std::uint64_t value);
+    void add(std::string_view labels, Nanoseconds value);
     // `sum`: of all waits.
     void add_histogram(const Waits& waits, Nanoseconds sum);
 
@@ -90,9 +89,8 @@ public:
 
 private:
     // Up to the value.
-    void begin_line(std::initializer_list<Label> labels);
+    void begin_line(std::string_view labels);
     void end_line();
-    void put_suffixed(std::string_view suffix);
 
     TextBuffer& out_;
     std::size_t begin_;  // of the family
@@ -100,8 +98,8 @@ private:
     std::size_t labels_begin_ = 0;  // of the last line
     std::size_t labels_size_ = 0;
     bool has_created_;
-    std::string line_head_;     // up to the environment's name
-    std::string created_head_;  // up to the labels
+    std::string line_head_;     // up to the labels
+    std::string created_head_;  // as far
     const EnvironmentText* environment_ = nullptr;
 };
 

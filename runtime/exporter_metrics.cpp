@@ -2,6 +2,8 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 namespace bulkhead::runtime {
 namespace {
@@ -12,9 +14,11 @@ Nanoseconds seconds(std::uint64_t ns) {
     return {ns};
 }
 
-void add_pressure(EnvironmentLines& lines, const char* resource, const Pressure& pressure) {
-    lines.add_labelled({{"resource", resource}, {"waiting", "some"}}, seconds(pressure.some_ns));
-    lines.add_labelled({{"resource", resource}, {"waiting", "full"}}, seconds(pressure.full_ns));
+std::string class_label(std::string_view name) {
+    std::string label = "class=\"";
+    label += name;
+    label += '"';
+    return label;
 }
 
 constexpr std::
@@ -24,8 +28,8 @@ constexpr std::
                 EnvironmentMetric{"bulkhead_environment_cpu_seconds_total", "CPU time used.",
                                   MetricType::Counter,
                                   [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add("mode", "user", seconds(usage.cpu_user_ns));
-                                      lines.add("mode", "system", seconds(usage.cpu_system_ns));
+                                      lines.add(R"(mode="user")", seconds(usage.cpu_user_ns));
+                                      lines.add(R"(mode="system")", seconds(usage.cpu_system_ns));
                                   }},
                 EnvironmentMetric{"bulkhead_environment_run_queue_delay_seconds_total",
                                   "Time in which tasks could have run but waited for a CPU.",
@@ -45,10 +49,10 @@ constexpr std::
                     "went on instead.",
                     MetricType::Counter,
                     [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add("by", "itself", usage.preempted.by_itself);
-                        lines.add("by", "other_environments",
+                        lines.add(R"(by="itself")", usage.preempted.by_itself);
+                        lines.add(R"(by="other_environments")",
                                   usage.preempted.by_other_environments);
-                        lines.add("by", "host", usage.preempted.by_host);
+                        lines.add(R"(by="host")", usage.preempted.by_host);
                     }},
                 EnvironmentMetric{
                     "bulkhead_environment_cpu_nice_seconds_total",
@@ -92,12 +96,12 @@ constexpr std::
                     "Memory by kind, as in memory.stat: shmem is part of file, slab of kernel.",
                     MetricType::Gauge,
                     [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add("kind", "anon", usage.anon_bytes);
-                        lines.add("kind", "file", usage.file_bytes);
-                        lines.add("kind", "shmem", usage.shmem_bytes);
-                        lines.add("kind", "kernel", usage.kernel_bytes);
-                        lines.add("kind", "slab", usage.slab_bytes);
-                        lines.add("kind", "sock", usage.sock_bytes);
+                        lines.add(R"(kind="anon")", usage.anon_bytes);
+                        lines.add(R"(kind="file")", usage.file_bytes);
+                        lines.add(R"(kind="shmem")", usage.shmem_bytes);
+                        lines.add(R"(kind="kernel")", usage.kernel_bytes);
+                        lines.add(R"(kind="slab")", usage.slab_bytes);
+                        lines.add(R"(kind="sock")", usage.sock_bytes);
                     }},
                 EnvironmentMetric{"bulkhead_environment_swap_bytes", "Memory swapped out.",
                                   MetricType::Gauge,
@@ -110,13 +114,13 @@ constexpr std::
                                   [](const Usage& usage, EnvironmentLines& lines) {
                                       lines.add(usage.memory_byte_seconds);
                                   }},
-                EnvironmentMetric{"bulkhead_environment_page_faults_total",
-                                  "Page faults: major ones had to read from a disk.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add("kind", "major", usage.major_faults);
-                                      lines.add("kind", "minor", usage.faults - usage.major_faults);
-                                  }},
+                EnvironmentMetric{
+                    "bulkhead_environment_page_faults_total",
+                    "Page faults: major ones had to read from a disk.", MetricType::Counter,
+                    [](const Usage& usage, EnvironmentLines& lines) {
+                        lines.add(R"(kind="major")", usage.major_faults);
+                        lines.add(R"(kind="minor")", usage.faults - usage.major_faults);
+                    }},
                 EnvironmentMetric{"bulkhead_environment_memory_scanned_bytes_total",
                                   "Memory that was looked at to be reclaimed.", MetricType::Counter,
                                   [](const Usage& usage, EnvironmentLines& lines) {
@@ -153,44 +157,53 @@ constexpr std::
                                   "Network traffic, as the environment's interfaces count it.",
                                   MetricType::Counter,
                                   [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add("direction", "received", usage.received.bytes);
-                                      lines.add("direction", "sent", usage.sent.bytes);
+                                      lines.add(R"(direction="received")", usage.received.bytes);
+                                      lines.add(R"(direction="sent")", usage.sent.bytes);
                                   }},
                 EnvironmentMetric{"bulkhead_environment_network_packets_total",
                                   "Network packets, as the environment's interfaces count them.",
                                   MetricType::Counter,
                                   [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add("direction", "received", usage.received.packets);
-                                      lines.add("direction", "sent", usage.sent.packets);
+                                      lines.add(R"(direction="received")", usage.received.packets);
+                                      lines.add(R"(direction="sent")", usage.sent.packets);
                                   }},
                 EnvironmentMetric{
                     "bulkhead_environment_network_connects_total",
                     "Stream connections that were opened, or tried to, past the fence.",
                     MetricType::Counter,
                     [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add("family", "ipv4", usage.connects_ipv4);
-                        lines.add("family", "ipv6", usage.connects_ipv6);
+                        lines.add(R"(family="ipv4")", usage.connects_ipv4);
+                        lines.add(R"(family="ipv6")", usage.connects_ipv6);
                     }},
                 EnvironmentMetric{"bulkhead_environment_io_bytes_total",
                                   "Block I/O on all devices, as in io.stat.", MetricType::Counter,
                                   [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add("direction", "read", usage.read.bytes);
-                                      lines.add("direction", "written", usage.written.bytes);
+                                      lines.add(R"(direction="read")", usage.read.bytes);
+                                      lines.add(R"(direction="written")", usage.written.bytes);
                                   }},
                 EnvironmentMetric{"bulkhead_environment_io_operations_total",
                                   "Block I/O operations on all devices, as in io.stat.",
                                   MetricType::Counter,
                                   [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add("direction", "read", usage.read.operations);
-                                      lines.add("direction", "written", usage.written.operations);
+                                      lines.add(R"(direction="read")", usage.read.operations);
+                                      lines.add(R"(direction="written")", usage.written.operations);
                                   }},
                 EnvironmentMetric{"bulkhead_environment_pressure_seconds_total",
                                   "Time in which some or all (full) tasks waited for a resource.",
                                   MetricType::Counter,
                                   [](const Usage& usage, EnvironmentLines& lines) {
-                                      add_pressure(lines, "cpu", usage.cpu_pressure);
-                                      add_pressure(lines, "memory", usage.memory_pressure);
-                                      add_pressure(lines, "io", usage.io_pressure);
+                                      lines.add(R"(resource="cpu",waiting="some")",
+                                                seconds(usage.cpu_pressure.some_ns));
+                                      lines.add(R"(resource="cpu",waiting="full")",
+                                                seconds(usage.cpu_pressure.full_ns));
+                                      lines.add(R"(resource="memory",waiting="some")",
+                                                seconds(usage.memory_pressure.some_ns));
+                                      lines.add(R"(resource="memory",waiting="full")",
+                                                seconds(usage.memory_pressure.full_ns));
+                                      lines.add(R"(resource="io",waiting="some")",
+                                                seconds(usage.io_pressure.some_ns));
+                                      lines.add(R"(resource="io",waiting="full")",
+                                                seconds(usage.io_pressure.full_ns));
                                   }},
                 EnvironmentMetric{"bulkhead_environment_refusals_total",
                                   "What the fence refused, by class. Only classes it ever refused.",
@@ -198,7 +211,7 @@ constexpr std::
                                   [](const Usage& usage, EnvironmentLines& lines) {
                                       for (const Refusals& one : usage.refusals)
                                           if (one.refused != 0)
-                                              lines.add("class", one.class_name, one.refused);
+                                              lines.add(class_label(one.class_name), one.refused);
                                   }},
                 EnvironmentMetric{"bulkhead_environment_audited_total",
                                   "What the fence would have refused but for the audit mode, by "
@@ -207,7 +220,7 @@ constexpr std::
                                   [](const Usage& usage, EnvironmentLines& lines) {
                                       for (const Refusals& one : usage.refusals)
                                           if (one.audited != 0)
-                                              lines.add("class", one.class_name, one.audited);
+                                              lines.add(class_label(one.class_name), one.audited);
                                   }},
                 EnvironmentMetric{"bulkhead_environment_internal_refusals_total",
                                   "Refused because the fence could not decide.",
@@ -221,8 +234,8 @@ constexpr std::
                                   "for `why`, acts missing in what was learned.",
                                   MetricType::Counter,
                                   [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add("kind", "refusal", usage.unrecorded_refusals);
-                                      lines.add("kind", "learned", usage.unlearned);
+                                      lines.add(R"(kind="refusal")", usage.unrecorded_refusals);
+                                      lines.add(R"(kind="learned")", usage.unlearned);
                                   }},
                 EnvironmentMetric{"bulkhead_environment_best_effort",
                                   "1: it was started although a control is not effective here.",

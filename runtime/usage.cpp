@@ -114,6 +114,10 @@ Usage usage_of(const loader::MeterView& reading) {
     return usage;
 }
 
+Usage usage_of(const loader::MeterReading& reading) {
+    return usage_of(reading.view());
+}
+
 Result<std::vector<Usage>> read_all_usage(const std::string& parent_cgroup) {
     std::vector<Usage> all;
     const UniqueFd parent(::open(parent_cgroup.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -14,8 +14,9 @@
 #include "loader/result.h"
 
 namespace bulkhead::loader {
+struct MeterReading;
 struct MeterView;
-}
+}  // namespace bulkhead::loader
 
 namespace bulkhead::runtime {
 
@@ -121,6 +122,7 @@ struct Usage {
 };
 
 Usage usage_of(const loader::MeterView& reading);
+Usage usage_of(const loader::MeterReading& reading);
 
 // One pass over all environments below `parent_cgroup`, a directory. Empty when nothing is
 // loaded or nothing runs.
