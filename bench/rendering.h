@@ -2,7 +2,6 @@
 #pragma once
 
 #include "bench/figures.h"
-#include "loader/result.h"
 
 namespace bulkhead::bench {
 

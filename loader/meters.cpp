@@ -95,9 +95,7 @@ Meters::Meters(UniqueFd program, MappedArray<bh_meta> meta, MappedArray<bh_envir
       usage_(std::move(usage)) {}
 
 Result<Meters> Meters::open() {
-    auto meta = map_meta();
-    if (!meta)
-        return fail(std::move(meta).error());
+    BULKHEAD_TRY_VALUE(meta, map_meta());
     BULKHEAD_TRY_VALUE(program, open_pinned(program_pin("bh_meter")));
     BULKHEAD_TRY_VALUE(
         records, map_pinned_array<bh_environment>("bh_envs", BH_MAX_ENVIRONMENTS,
@@ -106,7 +104,7 @@ Result<Meters> Meters::open() {
                                                           MappedArray<bh_state>::Access::kRead));
     BULKHEAD_TRY_VALUE(usage, map_pinned_array<bh_usage>("bh_usage", BH_MAX_ENVIRONMENTS,
                                                          MappedArray<bh_usage>::Access::kWrite));
-    return Meters(std::move(program), std::move(*meta), std::move(records), std::move(states),
+    return Meters(std::move(program), std::move(meta), std::move(records), std::move(states),
                   std::move(usage));
 }
 

@@ -11,6 +11,7 @@
 namespace bulkhead::loader {
 
 class Environments;
+struct MeterReading;
 
 // An environment's rows as of one pass, where they are: copying them would cost a tenth of it.
 struct MeterView {
@@ -19,7 +20,7 @@ struct MeterView {
     const bh_usage& usage;
     const bh_state& state;
 
-    [[nodiscard]] struct MeterReading copy() const;
+    [[nodiscard]] MeterReading copy() const;
 };
 
 // Copies of them, nearly two kilobytes.

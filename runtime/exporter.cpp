@@ -56,7 +56,7 @@ void write_environments(const std::vector<Usage>& all, const StartTimes& starts,
     std::vector<EnvironmentText> texts;
     texts.reserve(all.size());
     for (const Usage& usage : all)
-        texts.emplace_back(usage.environment, starts.of(usage.environment).value_or(0));
+        texts.emplace_back(usage.environment, starts.of(usage.environment));
     TextBuffer text;
     for (const EnvironmentMetric& metric : environment_metrics()) {
         text.resize(0);

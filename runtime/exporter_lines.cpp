@@ -1,5 +1,7 @@
 #include "runtime/exporter_lines.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -12,7 +14,6 @@ namespace {
 
 using prometheus::MetricType;
 
-constexpr std::string_view kTotal = "_total";
 // More than the numbers and the punctuation of one sample and of its time of creation.
 constexpr std::size_t kRoom = 128;
 constexpr std::uint64_t kPerSecond = 1'000'000'000;
@@ -37,10 +38,6 @@ const BucketEnds& bucket_ends() {
     return kEnds;
 }
 
-std::string_view without_total(std::string_view name) {
-    return name.ends_with(kTotal) ? name.substr(0, name.size() - kTotal.size()) : name;
-}
-
 void put_head(TextBuffer& out, Format format, std::string_view name, std::string_view help,
               MetricType type) {
     const char* const kind = type == MetricType::Counter ? "counter"
@@ -48,13 +45,9 @@ void put_head(TextBuffer& out, Format format, std::string_view name, std::string
                                                          : "histogram";
     std::string head;
     if (format == Format::kOpenMetrics)
-        openmetrics::append_head(head, without_total(name), kind, help);
+        openmetrics::append_head(head, openmetrics::without_total(name), kind, help);
     else
-        for (const std::string_view part :
-             {std::string_view("# HELP "), name, std::string_view(" "), help,
-              std::string_view("\n# TYPE "), name, std::string_view(" "), std::string_view(kind),
-              std::string_view("\n")})
-            head += part;
+        head = fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, kind);
     out.reserve(head.size());
     out.put(head);
 }
@@ -92,11 +85,13 @@ void TextBuffer::put_seconds(std::uint64_t ns) {
     end_ += digits;
 }
 
-EnvironmentText::EnvironmentText(const std::string& name, double started_unix_s)
+EnvironmentText::EnvironmentText(const std::string& name, std::optional<double> started_unix_s)
     : label("{environment=\"") {
     openmetrics::append_escaped(label, name);
     label += '"';
-    openmetrics::append_timestamp(created, started_unix_s);
+    if (!started_unix_s)
+        return;
+    openmetrics::append_timestamp(created, *started_unix_s);
     created += '\n';
 }
 
@@ -106,7 +101,7 @@ EnvironmentLines::EnvironmentLines(TextBuffer& out, Format format, std::string_v
       begin_(out.size()),
       has_created_(format == Format::kOpenMetrics && type != MetricType::Gauge),
       line_head_(name),
-      created_head_(without_total(name)) {
+      created_head_(openmetrics::without_total(name)) {
     put_head(out_, format, name, help, type);
     samples_begin_ = out_.size();
     created_head_ += "_created";
@@ -127,7 +122,7 @@ void EnvironmentLines::begin_line(std::string_view labels) {
 
 void EnvironmentLines::end_line() {
     out_.put('\n');
-    if (!has_created_)
+    if (!has_created_ || environment_->created.empty())
         return;
     out_.put(created_head_);
     out_.put(out_.text().substr(labels_begin_, labels_size_));
@@ -162,14 +157,14 @@ void EnvironmentLines::add_histogram(const Waits& waits, Nanoseconds sum) {
         out_.put_number(count);
         out_.put('\n');
     }
-    begin("_sum");
-    out_.put("} ");
-    out_.put_seconds(sum.ns);
-    out_.put('\n');
     begin("_count");
     out_.put("} ");
-    labels_size_ = out_.size() - labels_begin_;
     out_.put_number(count);
+    out_.put('\n');
+    begin("_sum");
+    out_.put("} ");
+    labels_size_ = out_.size() - labels_begin_;
+    out_.put_seconds(sum.ns);
     end_line();
 }
 

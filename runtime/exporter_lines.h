@@ -1,5 +1,5 @@
 // The samples of one metric of all environments, written as text at once: by way of a model they
-// would cost ten times as much, and a thousand environments are a hundred thousand lines.
+// would cost eight times as much, and a thousand environments are a hundred thousand lines.
 #pragma once
 
 #include <prometheus/metric_type.h>
@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -61,10 +62,10 @@ struct Nanoseconds {
 
 // What all lines of one environment have in common.
 struct EnvironmentText {
-    EnvironmentText(const std::string& name, double started_unix_s);
+    EnvironmentText(const std::string& name, std::optional<double> started_unix_s);
 
     std::string label;    // {environment="NAME"
-    std::string created;  // when it started, as OpenMetrics writes it, and the end of the line
+    std::string created;  // when it started, and the end of the line; empty: not known
 };
 
 class EnvironmentLines {

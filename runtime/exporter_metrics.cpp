@@ -1,6 +1,5 @@
 #include "runtime/exporter_metrics.h"
 
-#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -21,233 +20,171 @@ std::string class_label(std::string_view name) {
     return label;
 }
 
-constexpr std::
-    array
-        kMetrics =
-            {
-                EnvironmentMetric{"bulkhead_environment_cpu_seconds_total", "CPU time used.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(R"(mode="user")", seconds(usage.cpu_user_ns));
-                                      lines.add(R"(mode="system")", seconds(usage.cpu_system_ns));
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_run_queue_delay_seconds_total",
-                                  "Time in which tasks could have run but waited for a CPU.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(seconds(usage.run_queue_delay_ns));
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_run_queue_wait_seconds",
-                                  "Waits of tasks for a CPU, by length.", MetricType::Histogram,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add_histogram(usage.waits,
-                                                          seconds(usage.run_queue_delay_ns));
-                                  }},
-                EnvironmentMetric{
-                    "bulkhead_environment_preempted_total",
-                    "How often a task lost its CPU although it could have gone on, by whose task "
-                    "went on instead.",
-                    MetricType::Counter,
-                    [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add(R"(by="itself")", usage.preempted.by_itself);
-                        lines.add(R"(by="other_environments")",
-                                  usage.preempted.by_other_environments);
-                        lines.add(R"(by="host")", usage.preempted.by_host);
-                    }},
-                EnvironmentMetric{
-                    "bulkhead_environment_cpu_nice_seconds_total",
-                    "User time of tasks with lowered priority. 0 on kernels before 6.13.",
-                    MetricType::Counter,
-                    [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add(seconds(usage.cpu_nice_ns));
-                    }},
-                EnvironmentMetric{
-                    "bulkhead_environment_cpu_throttled_seconds_total",
-                    "Time in which tasks could have run but for the CPU limit, of all CPUs.",
-                    MetricType::Counter,
-                    [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add(seconds(usage.throttling.throttled_ns));
-                    }},
-                EnvironmentMetric{"bulkhead_environment_cpu_periods_total",
-                                  "Periods of the CPU limit in which something ran.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.throttling.periods);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_cpu_throttled_periods_total",
-                                  "Periods in which the CPU limit was reached.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.throttling.throttled_periods);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_memory_current_bytes",
-                                  "Memory charged to the environment.", MetricType::Gauge,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.memory_bytes);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_memory_peak_bytes",
-                                  "The most memory that was ever charged to the environment.",
-                                  MetricType::Gauge,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.memory_peak_bytes);
-                                  }},
-                EnvironmentMetric{
-                    "bulkhead_environment_memory_kind_bytes",
-                    "Memory by kind, as in memory.stat: shmem is part of file, slab of kernel.",
-                    MetricType::Gauge,
-                    [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add(R"(kind="anon")", usage.anon_bytes);
-                        lines.add(R"(kind="file")", usage.file_bytes);
-                        lines.add(R"(kind="shmem")", usage.shmem_bytes);
-                        lines.add(R"(kind="kernel")", usage.kernel_bytes);
-                        lines.add(R"(kind="slab")", usage.slab_bytes);
-                        lines.add(R"(kind="sock")", usage.sock_bytes);
-                    }},
-                EnvironmentMetric{"bulkhead_environment_swap_bytes", "Memory swapped out.",
-                                  MetricType::Gauge,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.swap_bytes);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_memory_byte_seconds_total",
-                                  "Memory charged to the environment, times how long.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.memory_byte_seconds);
-                                  }},
-                EnvironmentMetric{
-                    "bulkhead_environment_page_faults_total",
-                    "Page faults: major ones had to read from a disk.", MetricType::Counter,
-                    [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add(R"(kind="major")", usage.major_faults);
-                        lines.add(R"(kind="minor")", usage.faults - usage.major_faults);
-                    }},
-                EnvironmentMetric{"bulkhead_environment_memory_scanned_bytes_total",
-                                  "Memory that was looked at to be reclaimed.", MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.scanned_bytes);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_memory_reclaimed_bytes_total",
-                                  "Memory that was reclaimed.", MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.reclaimed_bytes);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_oom_kills_total",
-                                  "Processes killed because memory ran out.", MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.oom_kills);
-                                  }},
-                EnvironmentMetric{
-                    "bulkhead_environment_tasks", "Tasks that live, threads included.",
-                    MetricType::Gauge,
-                    [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.tasks); }},
-                EnvironmentMetric{"bulkhead_environment_tasks_peak",
-                                  "The most tasks that ever lived at once.", MetricType::Gauge,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.tasks_peak);
-                                  }},
-                EnvironmentMetric{
-                    "bulkhead_environment_forks_total", "Tasks ever created, threads included.",
-                    MetricType::Counter,
-                    [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.forks); }},
-                EnvironmentMetric{
-                    "bulkhead_environment_execs_total", "Programs ever executed.",
-                    MetricType::Counter,
-                    [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.execs); }},
-                EnvironmentMetric{"bulkhead_environment_network_bytes_total",
-                                  "Network traffic, as the environment's interfaces count it.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(R"(direction="received")", usage.received.bytes);
-                                      lines.add(R"(direction="sent")", usage.sent.bytes);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_network_packets_total",
-                                  "Network packets, as the environment's interfaces count them.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(R"(direction="received")", usage.received.packets);
-                                      lines.add(R"(direction="sent")", usage.sent.packets);
-                                  }},
-                EnvironmentMetric{
-                    "bulkhead_environment_network_connects_total",
-                    "Stream connections that were opened, or tried to, past the fence.",
-                    MetricType::Counter,
-                    [](const Usage& usage, EnvironmentLines& lines) {
-                        lines.add(R"(family="ipv4")", usage.connects_ipv4);
-                        lines.add(R"(family="ipv6")", usage.connects_ipv6);
-                    }},
-                EnvironmentMetric{"bulkhead_environment_io_bytes_total",
-                                  "Block I/O on all devices, as in io.stat.", MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(R"(direction="read")", usage.read.bytes);
-                                      lines.add(R"(direction="written")", usage.written.bytes);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_io_operations_total",
-                                  "Block I/O operations on all devices, as in io.stat.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(R"(direction="read")", usage.read.operations);
-                                      lines.add(R"(direction="written")", usage.written.operations);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_pressure_seconds_total",
-                                  "Time in which some or all (full) tasks waited for a resource.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(R"(resource="cpu",waiting="some")",
-                                                seconds(usage.cpu_pressure.some_ns));
-                                      lines.add(R"(resource="cpu",waiting="full")",
-                                                seconds(usage.cpu_pressure.full_ns));
-                                      lines.add(R"(resource="memory",waiting="some")",
-                                                seconds(usage.memory_pressure.some_ns));
-                                      lines.add(R"(resource="memory",waiting="full")",
-                                                seconds(usage.memory_pressure.full_ns));
-                                      lines.add(R"(resource="io",waiting="some")",
-                                                seconds(usage.io_pressure.some_ns));
-                                      lines.add(R"(resource="io",waiting="full")",
-                                                seconds(usage.io_pressure.full_ns));
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_refusals_total",
-                                  "What the fence refused, by class. Only classes it ever refused.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      for (const Refusals& one : usage.refusals)
-                                          if (one.refused != 0)
-                                              lines.add(class_label(one.class_name), one.refused);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_audited_total",
-                                  "What the fence would have refused but for the audit mode, by "
-                                  "class.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      for (const Refusals& one : usage.refusals)
-                                          if (one.audited != 0)
-                                              lines.add(class_label(one.class_name), one.audited);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_internal_refusals_total",
-                                  "Refused because the fence could not decide.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(usage.internal_refusals);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_events_dropped_total",
-                                  "What was counted but could not be kept for people: refusals "
-                                  "without a row "
-                                  "for `why`, acts missing in what was learned.",
-                                  MetricType::Counter,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(R"(kind="refusal")", usage.unrecorded_refusals);
-                                      lines.add(R"(kind="learned")", usage.unlearned);
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_best_effort",
-                                  "1: it was started although a control is not effective here.",
-                                  MetricType::Gauge,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(std::uint64_t{usage.best_effort});
-                                  }},
-                EnvironmentMetric{"bulkhead_environment_start_time_seconds",
-                                  "When it started, in seconds since 1970.", MetricType::Gauge,
-                                  [](const Usage& usage, EnvironmentLines& lines) {
-                                      lines.add(seconds(usage.started_unix_ns));
-                                  }},
+constexpr EnvironmentMetric kMetrics[] = {
+    {"bulkhead_environment_cpu_seconds_total", "CPU time used.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(mode="user")", seconds(usage.cpu_user_ns));
+         lines.add(R"(mode="system")", seconds(usage.cpu_system_ns));
+     }},
+    {"bulkhead_environment_run_queue_delay_seconds_total",
+     "Time in which tasks could have run but waited for a CPU.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(seconds(usage.run_queue_delay_ns));
+     }},
+    {"bulkhead_environment_run_queue_wait_seconds", "Waits of tasks for a CPU, by length.",
+     MetricType::Histogram,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add_histogram(usage.waits, seconds(usage.run_queue_delay_ns));
+     }},
+    {"bulkhead_environment_preempted_total",
+     "How often a task lost its CPU although it could have gone on, by whose task "
+     "went on instead.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(by="itself")", usage.preempted.by_itself);
+         lines.add(R"(by="other_environments")", usage.preempted.by_other_environments);
+         lines.add(R"(by="host")", usage.preempted.by_host);
+     }},
+    {"bulkhead_environment_cpu_nice_seconds_total",
+     "User time of tasks with lowered priority. 0 on kernels before 6.13.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(seconds(usage.cpu_nice_ns)); }},
+    {"bulkhead_environment_cpu_throttled_seconds_total",
+     "Time in which tasks could have run but for the CPU limit, of all CPUs.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(seconds(usage.throttling.throttled_ns));
+     }},
+    {"bulkhead_environment_cpu_periods_total", "Periods of the CPU limit in which something ran.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.throttling.periods); }},
+    {"bulkhead_environment_cpu_throttled_periods_total",
+     "Periods in which the CPU limit was reached.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(usage.throttling.throttled_periods);
+     }},
+    {"bulkhead_environment_memory_current_bytes", "Memory charged to the environment.",
+     MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.memory_bytes); }},
+    {"bulkhead_environment_memory_peak_bytes",
+     "The most memory that was ever charged to the environment.", MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.memory_peak_bytes); }},
+    {"bulkhead_environment_memory_kind_bytes",
+     "Memory by kind, as in memory.stat: shmem is part of file, slab of kernel.", MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(kind="anon")", usage.anon_bytes);
+         lines.add(R"(kind="file")", usage.file_bytes);
+         lines.add(R"(kind="shmem")", usage.shmem_bytes);
+         lines.add(R"(kind="kernel")", usage.kernel_bytes);
+         lines.add(R"(kind="slab")", usage.slab_bytes);
+         lines.add(R"(kind="sock")", usage.sock_bytes);
+     }},
+    {"bulkhead_environment_swap_bytes", "Memory swapped out.", MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.swap_bytes); }},
+    {"bulkhead_environment_memory_byte_seconds_total",
+     "Memory charged to the environment, times how long.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.memory_byte_seconds); }},
+    {"bulkhead_environment_page_faults_total", "Page faults: major ones had to read from a disk.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(kind="major")", usage.major_faults);
+         lines.add(R"(kind="minor")", usage.faults - usage.major_faults);
+     }},
+    {"bulkhead_environment_memory_scanned_bytes_total",
+     "Memory that was looked at to be reclaimed.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.scanned_bytes); }},
+    {"bulkhead_environment_memory_reclaimed_bytes_total", "Memory that was reclaimed.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.reclaimed_bytes); }},
+    {"bulkhead_environment_oom_kills_total", "Processes killed because memory ran out.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.oom_kills); }},
+    {"bulkhead_environment_tasks", "Tasks that live, threads included.", MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.tasks); }},
+    {"bulkhead_environment_tasks_peak", "The most tasks that ever lived at once.",
+     MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.tasks_peak); }},
+    {"bulkhead_environment_forks_total", "Tasks ever created, threads included.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.forks); }},
+    {"bulkhead_environment_execs_total", "Programs ever executed.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.execs); }},
+    {"bulkhead_environment_network_bytes_total",
+     "Network traffic, as the environment's interfaces count it.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(direction="received")", usage.received.bytes);
+         lines.add(R"(direction="sent")", usage.sent.bytes);
+     }},
+    {"bulkhead_environment_network_packets_total",
+     "Network packets, as the environment's interfaces count them.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(direction="received")", usage.received.packets);
+         lines.add(R"(direction="sent")", usage.sent.packets);
+     }},
+    {"bulkhead_environment_network_connects_total",
+     "Stream connections that were opened, or tried to, past the fence.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(family="ipv4")", usage.connects_ipv4);
+         lines.add(R"(family="ipv6")", usage.connects_ipv6);
+     }},
+    {"bulkhead_environment_io_bytes_total", "Block I/O on all devices, as in io.stat.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(direction="read")", usage.read.bytes);
+         lines.add(R"(direction="written")", usage.written.bytes);
+     }},
+    {"bulkhead_environment_io_operations_total",
+     "Block I/O operations on all devices, as in io.stat.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(direction="read")", usage.read.operations);
+         lines.add(R"(direction="written")", usage.written.operations);
+     }},
+    {"bulkhead_environment_pressure_seconds_total",
+     "Time in which some or all (full) tasks waited for a resource.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(resource="cpu",waiting="some")", seconds(usage.cpu_pressure.some_ns));
+         lines.add(R"(resource="cpu",waiting="full")", seconds(usage.cpu_pressure.full_ns));
+         lines.add(R"(resource="memory",waiting="some")", seconds(usage.memory_pressure.some_ns));
+         lines.add(R"(resource="memory",waiting="full")", seconds(usage.memory_pressure.full_ns));
+         lines.add(R"(resource="io",waiting="some")", seconds(usage.io_pressure.some_ns));
+         lines.add(R"(resource="io",waiting="full")", seconds(usage.io_pressure.full_ns));
+     }},
+    {"bulkhead_environment_refusals_total",
+     "What the fence refused, by class. Only classes it ever refused.", MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         for (const Refusals& one : usage.refusals)
+             if (one.refused != 0)
+                 lines.add(class_label(one.class_name), one.refused);
+     }},
+    {"bulkhead_environment_audited_total",
+     "What the fence would have refused but for the audit mode, by "
+     "class.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         for (const Refusals& one : usage.refusals)
+             if (one.audited != 0)
+                 lines.add(class_label(one.class_name), one.audited);
+     }},
+    {"bulkhead_environment_internal_refusals_total", "Refused because the fence could not decide.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) { lines.add(usage.internal_refusals); }},
+    {"bulkhead_environment_events_dropped_total",
+     "What was counted but could not be kept for people: refusals "
+     "without a row "
+     "for `why`, acts missing in what was learned.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(R"(kind="refusal")", usage.unrecorded_refusals);
+         lines.add(R"(kind="learned")", usage.unlearned);
+     }},
+    {"bulkhead_environment_best_effort",
+     "1: it was started although a control is not effective here.", MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(std::uint64_t{usage.best_effort});
+     }},
+    {"bulkhead_environment_start_time_seconds", "When it started, in seconds since 1970.",
+     MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         lines.add(seconds(usage.started_unix_ns));
+     }},
 };
 
 }  // namespace

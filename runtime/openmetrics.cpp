@@ -171,7 +171,7 @@ void append_created(std::string& out, Lines& lines, std::optional<double> began)
 }
 
 void write_counter(std::string& out, const MetricFamily& family, const Began& began) {
-    const std::string_view name = without(family.name, kTotal);
+    const std::string_view name = without_total(family.name);
     append_head(out, name, "counter", family.help);
     for (const ClientMetric& sample : family.metric) {
         Lines lines(out, name, sample);
@@ -208,6 +208,10 @@ void write_histogram(std::string& out, const MetricFamily& family, const Began& 
 }
 
 }  // namespace
+
+std::string_view without_total(std::string_view name) {
+    return without(name, kTotal);
+}
 
 std::string_view unit_of(std::string_view family) {
     for (const std::string_view unit : kUnits)

@@ -25,6 +25,9 @@ std::string_view unit_of(std::string_view family);
 // and a gauge `…_info` is of the format's type info.
 void write(std::string& out, const prometheus::MetricFamily& family, const Began& began);
 
+// The name of a counter's family here.
+std::string_view without_total(std::string_view name);
+
 // The parts of it, appended, for who writes samples without the model.
 void append_head(std::string& out, std::string_view name, std::string_view type,
                  std::string_view help);
