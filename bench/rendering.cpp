@@ -62,6 +62,7 @@ void measure_rendering(Figures& figures) {
     runtime::StartTimes starts;
     starts.update(all);
     const auto cost = [&](runtime::Format format) {
+        settle(1000);
         std::size_t bytes = 0;
         const std::int64_t begin = now();
         runtime::write_environments(all, starts, format,

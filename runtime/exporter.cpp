@@ -59,15 +59,12 @@ void write_environments(const std::vector<Usage>& all, const StartTimes& starts,
         texts.emplace_back(usage.environment, starts.of(usage.environment));
     TextBuffer text;
     for (const EnvironmentMetric& metric : environment_metrics()) {
-        text.resize(0);
-        EnvironmentLines lines(text, format, metric.name, metric.help, metric.type);
+        EnvironmentLines lines(text, sink, format, metric.name, metric.help, metric.type);
         for (std::size_t i = 0; i < all.size(); ++i) {
             lines.begin(texts[i]);
             metric.sample(all[i], lines);
         }
         lines.end();
-        if (text.size() != 0)
-            sink(text.text());
     }
 }
 

@@ -40,8 +40,6 @@ private:
     std::unordered_map<std::string, Start> starts_;
 };
 
-using TextSink = std::function<void(std::string_view text)>;
-
 // The metrics of all environments, one family after the other: those of a thousand environments
 // together are more memory than the agent may have. A family without a sample is left out.
 void write_environments(const std::vector<Usage>& all, const StartTimes& starts, Format format,

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <new>
 
 #include "runtime/openmetrics.h"
@@ -14,8 +13,6 @@ namespace {
 
 using prometheus::MetricType;
 
-// More than the numbers and the punctuation of one sample and of its time of creation.
-constexpr std::size_t kRoom = 128;
 constexpr std::uint64_t kPerSecond = 1'000'000'000;
 
 // The ends of the buckets' lines, up to their values.
@@ -48,8 +45,7 @@ void put_head(TextBuffer& out, Format format, std::string_view name, std::string
         openmetrics::append_head(head, openmetrics::without_total(name), kind, help);
     else
         head = fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, kind);
-    out.reserve(head.size());
-    out.put(head);
+    out.extend_to(put(out.reserve(head.size()), head));
 }
 
 }  // namespace
@@ -67,26 +63,21 @@ void TextBuffer::grow(std::size_t bytes) {
     limit_ = begin_ + capacity;
 }
 
-void TextBuffer::put_number(std::uint64_t value) {
-    end_ = std::to_chars(end_, limit_, value).ptr;
-}
-
-void TextBuffer::put_seconds(std::uint64_t ns) {
-    put_number(ns / kPerSecond);
-    std::uint64_t rest = ns % kPerSecond;
+char* put(char* at, Nanoseconds time) {
+    at = put(at, time.ns / kPerSecond);
+    const auto rest = static_cast<std::uint32_t>(time.ns % kPerSecond);
     if (rest == 0)
-        return;
-    std::size_t digits = 9;
-    for (; rest % 10 == 0; rest /= 10)
-        --digits;
-    put('.');
-    for (std::size_t i = digits; i-- > 0; rest /= 10)
-        end_[i] = static_cast<char>('0' + rest % 10);
-    end_ += digits;
+        return at;
+    *at++ = '.';
+    at = put_places(at, rest, 9);
+    while (at[-1] == '0')
+        --at;
+    return at;
 }
 
 EnvironmentText::EnvironmentText(const std::string& name, std::optional<double> started_unix_s)
     : label("{environment=\"") {
+    label.reserve(label.size() + name.size() + 1);
     openmetrics::append_escaped(label, name);
     label += '"';
     if (!started_unix_s)
@@ -95,82 +86,80 @@ EnvironmentText::EnvironmentText(const std::string& name, std::optional<double> 
     created += '\n';
 }
 
-EnvironmentLines::EnvironmentLines(TextBuffer& out, Format format, std::string_view name,
-                                   std::string_view help, MetricType type)
+EnvironmentLines::EnvironmentLines(TextBuffer& out, const TextSink& sink, Format format,
+                                   std::string_view name, std::string_view help, MetricType type)
     : out_(out),
-      begin_(out.size()),
+      sink_(sink),
       has_created_(format == Format::kOpenMetrics && type != MetricType::Gauge),
-      line_head_(name),
-      created_head_(openmetrics::without_total(name)) {
+      metric_(name),
+      bucket_metric_(metric_ + "_bucket"),
+      count_metric_(metric_ + "_count"),
+      sum_metric_(metric_ + "_sum"),
+      created_metric_(openmetrics::without_total(name)) {
     put_head(out_, format, name, help, type);
-    samples_begin_ = out_.size();
-    created_head_ += "_created";
+    head_size_ = out_.size();
+    created_metric_ += "_created";
 }
 
-void EnvironmentLines::begin_line(std::string_view labels) {
-    out_.reserve(2 * (line_head_.size() + environment_->label.size() + labels.size()) + kRoom);
-    out_.put(line_head_);
-    labels_begin_ = out_.size();
-    out_.put(environment_->label);
+void EnvironmentLines::hand_over() {
+    sink_(out_.text());
+    out_.clear();
+    head_size_ = 0;
+}
+
+template <typename Value>
+inline void EnvironmentLines::add_line(std::string_view metric, std::string_view labels,
+                                       Value value) {
+    char* at = put(out_.reserve(room_ + 2 * labels.size()), metric);
+    const char* const common = at;
+    at = put(at, environment_->label);
     if (!labels.empty()) {
-        out_.put(',');
-        out_.put(labels);
+        *at++ = ',';
+        at = put(at, labels);
     }
-    out_.put("} ");
-    labels_size_ = out_.size() - labels_begin_;
-}
-
-void EnvironmentLines::end_line() {
-    out_.put('\n');
-    if (!has_created_ || environment_->created.empty())
-        return;
-    out_.put(created_head_);
-    out_.put(out_.text().substr(labels_begin_, labels_size_));
-    out_.put(environment_->created);
+    at = put(at, "} ");
+    const auto common_size = static_cast<std::size_t>(at - common);
+    at = put(at, value);
+    *at++ = '\n';
+    if (!created_.empty()) {
+        at = put(at, created_metric_);
+        at = put(at, {common, common_size});
+        at = put(at, created_);
+    }
+    out_.extend_to(at);
 }
 
 void EnvironmentLines::add(std::string_view labels, std::uint64_t value) {
-    begin_line(labels);
-    out_.put_number(value);
-    end_line();
+    add_line(metric_, labels, value);
 }
 
 void EnvironmentLines::add(std::string_view labels, Nanoseconds value) {
-    begin_line(labels);
-    out_.put_seconds(value.ns);
-    end_line();
+    add_line(metric_, labels, value);
 }
 
 void EnvironmentLines::add_histogram(const Waits& waits, Nanoseconds sum) {
-    out_.reserve((waits.size() + 3) * (line_head_.size() + environment_->label.size() + kRoom));
-    const auto begin = [&](std::string_view suffix) {
-        out_.put(line_head_);
-        out_.put(suffix);
-        labels_begin_ = out_.size();
-        out_.put(environment_->label);
-    };
+    char* at = out_.reserve((waits.size() + 1) * room_);
+    const char* const common = at;
+    at = put(put(at, bucket_metric_), environment_->label);
+    const auto common_size = static_cast<std::size_t>(at - common);
     std::uint64_t count = 0;
     for (std::size_t i = 0; i < waits.size(); ++i) {
-        count += waits[i];
-        begin("_bucket");
-        out_.put(bucket_ends()[i]);
-        out_.put_number(count);
-        out_.put('\n');
+        if (i != 0)
+            at = put(at, {common, common_size});
+        at = put(put(at, bucket_ends()[i]), count += waits[i]);
+        *at++ = '\n';
     }
-    begin("_count");
-    out_.put("} ");
-    out_.put_number(count);
-    out_.put('\n');
-    begin("_sum");
-    out_.put("} ");
-    labels_size_ = out_.size() - labels_begin_;
-    out_.put_seconds(sum.ns);
-    end_line();
+    at = put(put(put(at, count_metric_), environment_->label), "} ");
+    at = put(at, count);
+    *at++ = '\n';
+    out_.extend_to(at);
+    add_line(sum_metric_, "", sum);
 }
 
 void EnvironmentLines::end() {
-    if (out_.size() == samples_begin_)
-        out_.resize(begin_);
+    if (out_.size() != head_size_)
+        hand_over();
+    out_.clear();
 }
 
 }  // namespace bulkhead::runtime

@@ -8,10 +8,12 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "runtime/digits.h"
 #include "runtime/usage.h"
 
 namespace bulkhead::runtime {
@@ -21,7 +23,25 @@ enum class Format {
     kOpenMetrics,  // runtime/openmetrics.h
 };
 
-// Text that is appended to without a check each time: who appends reserves before.
+// Takes text as soon as it is written; the view is valid for the call.
+using TextSink = std::function<void(std::string_view text)>;
+
+// A time, exported in seconds.
+struct Nanoseconds {
+    std::uint64_t ns;
+};
+
+// Each writes at a place that has room, and says where it ended.
+inline char* put(char* at, std::string_view text) {
+    std::memcpy(at, text.data(), text.size());
+    return at + text.size();
+}
+inline char* put(char* at, std::uint64_t value) {
+    return put_digits(at, value);
+}
+char* put(char* at, Nanoseconds time);  // in seconds, all digits of it
+
+// Text that grows at its end, by whoever has asked for room there.
 class TextBuffer {
 public:
     TextBuffer() = default;
@@ -31,21 +51,15 @@ public:
 
     [[nodiscard]] std::string_view text() const { return {begin_, size()}; }
     [[nodiscard]] std::size_t size() const { return static_cast<std::size_t>(end_ - begin_); }
-    // Cuts off what is beyond.
-    void resize(std::size_t size) { end_ = begin_ + size; }
-    // Makes room for so many bytes more.
-    void reserve(std::size_t bytes) {
+    void clear() { end_ = begin_; }
+    // The end, with room for so many bytes.
+    char* reserve(std::size_t bytes) {
         if (static_cast<std::size_t>(limit_ - end_) < bytes)
             grow(bytes);
+        return end_;
     }
-    void put(std::string_view text) {
-        std::memcpy(end_, text.data(), text.size());
-        end_ += text.size();
-    }
-    void put(char letter) { *end_++ = letter; }
-    void put_number(std::uint64_t value);
-    // In seconds, all digits of it.
-    void put_seconds(std::uint64_t ns);
+    // What was written since reaches up to `end`.
+    void extend_to(char* end) { end_ = end; }
 
 private:
     void grow(std::size_t bytes);
@@ -53,11 +67,6 @@ private:
     char* begin_ = nullptr;  // of realloc(3), which moves pages and does not copy them
     char* end_ = nullptr;
     char* limit_ = nullptr;
-};
-
-// A time, exported in seconds.
-struct Nanoseconds {
-    std::uint64_t ns;
 };
 
 // What all lines of one environment have in common.
@@ -68,14 +77,23 @@ struct EnvironmentText {
     std::string created;  // when it started, and the end of the line; empty: not known
 };
 
+// One family. What it writes goes to the sink in pieces: a thousand environments at once would be
+// fresh pages, which cost as much as a tenth of the text in them.
 class EnvironmentLines {
 public:
-    // Begins a family; `name` ends in _total if it is a counter.
-    EnvironmentLines(TextBuffer& out, Format format, std::string_view name, std::string_view help,
-                     prometheus::MetricType type);
+    // `out` is empty, and is so again at the end. `name` ends in _total if it is a counter.
+    EnvironmentLines(TextBuffer& out, const TextSink& sink, Format format, std::string_view name,
+                     std::string_view help, prometheus::MetricType type);
 
     // Of whom the samples are from now on; outlives them.
-    void begin(const EnvironmentText& environment) { environment_ = &environment; }
+    void begin(const EnvironmentText& environment) {
+        if (out_.size() >= kPiece)
+            hand_over();
+        environment_ = &environment;
+        if (has_created_)
+            created_ = environment.created;
+        room_ = 2 * (bucket_metric_.size() + environment.label.size()) + kRoom;
+    }
 
     void add(std::uint64_t value) { add("", value); }
     void add(Nanoseconds value) { add("", value); }
@@ -85,23 +103,31 @@ public:
     // `sum`: of all waits.
     void add_histogram(const Waits& waits, Nanoseconds sum);
 
-    // A family without a sample is taken back.
+    // A family without a sample is not written.
     void end();
 
 private:
-    // Up to the value.
-    void begin_line(std::string_view labels);
-    void end_line();
+    // Beyond this, text is handed over.
+    static constexpr std::size_t kPiece = 32768;
+    // More than the numbers and the punctuation of one sample and of its time of creation.
+    static constexpr std::size_t kRoom = 128;
+
+    template <typename Value>
+    void add_line(std::string_view metric, std::string_view labels, Value value);
+    void hand_over();
 
     TextBuffer& out_;
-    std::size_t begin_;  // of the family
-    std::size_t samples_begin_ = 0;
-    std::size_t labels_begin_ = 0;  // of the last line
-    std::size_t labels_size_ = 0;
+    const TextSink& sink_;
     bool has_created_;
-    std::string line_head_;     // up to the labels
-    std::string created_head_;  // as far
+    std::string metric_;         // as its samples are named
+    std::string bucket_metric_;  // as those of a histogram are
+    std::string count_metric_;
+    std::string sum_metric_;
+    std::string created_metric_;  // as its times of creation are
     const EnvironmentText* environment_ = nullptr;
+    std::string_view created_;   // the environment's, where samples have one
+    std::size_t head_size_ = 0;  // until it is handed over
+    std::size_t room_ = 0;       // for a line and its time of creation, but for `labels`
 };
 
 }  // namespace bulkhead::runtime

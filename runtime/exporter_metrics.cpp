@@ -14,7 +14,9 @@ Nanoseconds seconds(std::uint64_t ns) {
 }
 
 std::string class_label(std::string_view name) {
-    std::string label = "class=\"";
+    std::string label;
+    label.reserve(name.size() + 8);
+    label = "class=\"";
     label += name;
     label += '"';
     return label;

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "runtime/digits.h"
+
 namespace bulkhead::runtime::openmetrics {
 namespace {
 
@@ -54,10 +56,8 @@ void append_line_start(std::string& out, std::string_view keyword, std::string_v
 }  // namespace
 
 void append_escaped(std::string& out, std::string_view text) {
-    const auto is_special = [](char letter) {
-        return letter == '\\' || letter == '"' || letter == '\n';
-    };
-    if (std::none_of(text.begin(), text.end(), is_special)) {
+    const auto has = [&](char letter) { return text.find(letter) != std::string_view::npos; };
+    if (!has('\\') && !has('"') && !has('\n')) {
         out += text;
         return;
     }
@@ -79,12 +79,11 @@ void append_escaped(std::string& out, std::string_view text) {
 }
 
 void append_timestamp(std::string& out, double unix_s) {
-    const auto unix_ms = static_cast<std::int64_t>(std::llround(unix_s * 1000));
-    append_digits(out, unix_ms / 1000);
-    const std::int64_t after = unix_ms % 1000;
-    out += '.';
-    for (const std::int64_t digit : {after / 100, after / 10 % 10, after % 10})
-        out += static_cast<char>('0' + digit);
+    const auto unix_ms = static_cast<std::uint64_t>(std::max(0LL, std::llround(unix_s * 1000)));
+    std::array<char, kMaxDigits + 4> text;
+    char* at = put_digits(text.data(), unix_ms / 1000);
+    *at++ = '.';
+    out.append(text.data(), put_places(at, static_cast<std::uint32_t>(unix_ms % 1000), 3));
 }
 
 void append_bound(std::string& out, double bound) {
