@@ -59,13 +59,13 @@ void measure_rendering(Figures& figures) {
     Numbers numbers;
     for (std::uint32_t serial = 1; serial <= kEnvironments; ++serial)
         all.push_back(busy(serial, numbers));
-    runtime::StartTimes starts;
-    starts.update(all);
+    runtime::EnvironmentTexts texts;
+    texts.of(all);
     const auto cost = [&](runtime::Format format) {
         settle(1000);
         std::size_t bytes = 0;
         const std::int64_t begin = now();
-        runtime::write_environments(all, starts, format,
+        runtime::write_environments(all, texts, format,
                                     [&](std::string_view text) { bytes += text.size(); });
         return bytes == 0 ? 0 : now() - begin;
     };

@@ -34,34 +34,33 @@ std::optional<double> unknown(const ClientMetric& /*sample*/) {
 
 }  // namespace
 
-void StartTimes::update(const std::vector<Usage>& all) {
-    std::unordered_map<std::string, Start> now;
-    for (const Usage& usage : all) {
-        const auto known = starts_.find(usage.environment);
-        const bool same = known != starts_.end() && known->second.serial == usage.serial;
-        now.emplace(usage.environment,
-                    same ? known->second
-                         : Start{usage.serial, static_cast<double>(usage.started_unix_ns) / 1e9});
-    }
-    starts_ = std::move(now);
-}
-
-std::optional<double> StartTimes::of(const std::string& environment) const {
-    const auto found = starts_.find(environment);
-    return found == starts_.end() ? std::nullopt : std::optional(found->second.unix_s);
-}
-
-void write_environments(const std::vector<Usage>& all, const StartTimes& starts, Format format,
-                        const TextSink& sink) {
-    std::vector<EnvironmentText> texts;
+std::vector<const EnvironmentText*> EnvironmentTexts::of(const std::vector<Usage>& all) {
+    ++calls_;
+    std::vector<const EnvironmentText*> texts;
     texts.reserve(all.size());
-    for (const Usage& usage : all)
-        texts.emplace_back(usage.environment, starts.of(usage.environment));
+    for (const Usage& usage : all) {
+        auto kept = by_serial_.find(usage.serial);
+        if (kept == by_serial_.end()) {
+            const auto started_unix_s = static_cast<double>(usage.started_unix_ns) / 1e9;
+            kept = by_serial_.emplace(usage.serial, Kept{{usage.environment, started_unix_s}, 0})
+                       .first;
+        }
+        kept->second.call = calls_;
+        texts.push_back(&kept->second.text);
+    }
+    if (by_serial_.size() != all.size())
+        std::erase_if(by_serial_, [&](const auto& one) { return one.second.call != calls_; });
+    return texts;
+}
+
+void write_environments(const std::vector<Usage>& all, EnvironmentTexts& texts, Format format,
+                        const TextSink& sink) {
+    const std::vector<const EnvironmentText*> of_each = texts.of(all);
     TextBuffer text;
     for (const EnvironmentMetric& metric : environment_metrics()) {
         EnvironmentLines lines(text, sink, format, metric.name, metric.help, metric.type);
         for (std::size_t i = 0; i < all.size(); ++i) {
-            lines.begin(texts[i]);
+            lines.begin(*of_each[i]);
             metric.sample(all[i], lines);
         }
         lines.end();
@@ -97,8 +96,7 @@ void Exporter::scrape(Format format, const TextSink& sink) {
         spdlog::error("{}", all.error().message());
     std::vector<Usage> running = all ? std::move(*all) : std::vector<Usage>{};
     const bool all_stored = retire(running);
-    starts_.update(running);
-    write_environments(running, starts_, format, sink);
+    write_environments(running, texts_, format, sink);
     const FamilySink write = [&](const MetricFamily& family, const openmetrics::Began& began) {
         sink(text_of(format, family, began));
     };

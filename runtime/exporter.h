@@ -24,25 +24,27 @@ namespace bulkhead::runtime {
 using FamilySink =
     std::function<void(const prometheus::MetricFamily& family, const openmetrics::Began& began)>;
 
-// Since when an environment's counters count, as it was first seen: the kernel tells it by a clock
-// that is turned into the calendar's anew each time, and a time that moves looks like a reset.
-class StartTimes {
+// What the samples of each environment have in common, kept from scrape to scrape: it costs less,
+// and the time since when its counters count stays as it was first seen. The kernel tells it by a
+// clock that is turned into the calendar's anew each time, and a time that moves looks like a
+// reset.
+class EnvironmentTexts {
 public:
-    void update(const std::vector<Usage>& all);
-    // In seconds since 1970.
-    [[nodiscard]] std::optional<double> of(const std::string& environment) const;
+    // In the order of `all`; valid until the next call, which forgets whoever is missing in it.
+    std::vector<const EnvironmentText*> of(const std::vector<Usage>& all);
 
 private:
-    struct Start {
-        std::uint32_t serial;
-        double unix_s;
+    struct Kept {
+        EnvironmentText text;
+        std::uint64_t call;  // in which it was last asked for
     };
-    std::unordered_map<std::string, Start> starts_;
+    std::unordered_map<std::uint32_t, Kept> by_serial_;
+    std::uint64_t calls_ = 0;
 };
 
 // The metrics of all environments, one family after the other: those of a thousand environments
 // together are more memory than the agent may have. A family without a sample is left out.
-void write_environments(const std::vector<Usage>& all, const StartTimes& starts, Format format,
+void write_environments(const std::vector<Usage>& all, EnvironmentTexts& texts, Format format,
                         const TextSink& sink);
 
 class Exporter {
@@ -61,7 +63,7 @@ private:
     std::string version_;
     std::mutex mutex_;
     std::optional<Retired> last_retired_;  // none: not read since the agent started
-    StartTimes starts_;
+    EnvironmentTexts texts_;
     MachineReader machine_;
 };
 

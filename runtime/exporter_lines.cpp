@@ -75,14 +75,12 @@ char* put(char* at, Nanoseconds time) {
     return at;
 }
 
-EnvironmentText::EnvironmentText(const std::string& name, std::optional<double> started_unix_s)
+EnvironmentText::EnvironmentText(const std::string& name, double started_unix_s)
     : label("{environment=\"") {
     label.reserve(label.size() + name.size() + 1);
     openmetrics::append_escaped(label, name);
     label += '"';
-    if (!started_unix_s)
-        return;
-    openmetrics::append_timestamp(created, *started_unix_s);
+    openmetrics::append_timestamp(created, started_unix_s);
     created += '\n';
 }
 

@@ -9,7 +9,6 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -71,10 +70,10 @@ private:
 
 // What all lines of one environment have in common.
 struct EnvironmentText {
-    EnvironmentText(const std::string& name, std::optional<double> started_unix_s);
+    EnvironmentText(const std::string& name, double started_unix_s);
 
     std::string label;    // {environment="NAME"
-    std::string created;  // when it started, and the end of the line; empty: not known
+    std::string created;  // when it started, and the end of the line
 };
 
 // One family. What it writes goes to the sink in pieces: a thousand environments at once would be

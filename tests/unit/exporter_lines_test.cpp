@@ -52,7 +52,7 @@ TEST(ExporterLines, ArriveWholeInPieces) {
                            prometheus::MetricType::Gauge);
     std::string expected = "# HELP tasks Tasks.\n# TYPE tasks gauge\n";
     for (int i = 0; i < 2000; ++i) {
-        const EnvironmentText environment("environment-" + std::to_string(i), std::nullopt);
+        const EnvironmentText environment("environment-" + std::to_string(i), 1.0);
         lines.begin(environment);
         lines.add(static_cast<std::uint64_t>(i));
         expected += "tasks{environment=\"environment-" + std::to_string(i) + "\"} " +

@@ -56,10 +56,9 @@ std::string unzipped(const std::string& body) {
 }
 
 agent::Page page_of(const std::vector<Usage>& all, Format format, Coding coding) {
-    StartTimes starts;
-    starts.update(all);
+    EnvironmentTexts texts;
     return agent::render(
-        [&](const TextSink& sink) { write_environments(all, starts, format, sink); }, format,
+        [&](const TextSink& sink) { write_environments(all, texts, format, sink); }, format,
         coding);
 }
 
@@ -161,16 +160,16 @@ TEST(Page, EndsWithEofInOpenMetricsOnly) {
     EXPECT_EQ(classic.find("_created"), std::string::npos);
 }
 
-TEST(StartTimes, StayWhileTheEnvironmentLives) {
-    StartTimes starts;
-    EXPECT_EQ(starts.of("web"), std::nullopt);
-    starts.update({usage("web", 1, 100)});
-    starts.update({usage("web", 1, 101)});  // the clock was set meanwhile
-    EXPECT_EQ(starts.of("web"), 100);
-    starts.update({usage("web", 2, 200)});  // another one of that name
-    EXPECT_EQ(starts.of("web"), 200);
-    starts.update({});
-    EXPECT_EQ(starts.of("web"), std::nullopt);
+TEST(EnvironmentTexts, StayWhileTheEnvironmentLives) {
+    EnvironmentTexts texts;
+    EXPECT_EQ(texts.of({usage("web", 1, 100)})[0]->created, "100.000\n");
+    // The clock was set meanwhile.
+    EXPECT_EQ(texts.of({usage("web", 1, 101)})[0]->created, "100.000\n");
+    // Another one of that name.
+    EXPECT_EQ(texts.of({usage("web", 2, 200)})[0]->created, "200.000\n");
+    EXPECT_TRUE(texts.of({}).empty());
+    // Forgotten: serials are not used again, but what was kept would stay for ever.
+    EXPECT_EQ(texts.of({usage("web", 2, 201)})[0]->created, "201.000\n");
 }
 
 TEST(Address, IsHostAndPort) {
