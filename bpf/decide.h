@@ -24,6 +24,17 @@ BH_PURE int bh_find_device(const struct bh_environment *env, __u32 dev)
 	return BH_DEVICE_ABSENT;
 }
 
+/* True for a device that the policy names. `rdev` as the kernel has it in i_rdev. */
+BH_PURE int bh_allows_device(const struct bh_policy *policy, __u32 rdev, int is_block)
+{
+	__u32 i;
+
+	for (i = 0; i < BH_MAX_ALLOWED_DEVICES && i < policy->device_count; i++)
+		if (policy->devices[i].rdev == rdev && policy->devices[i].is_block == is_block)
+			return 1;
+	return 0;
+}
+
 /* True for an inode that the environment was handed at its start. */
 BH_PURE int bh_is_granted(const struct bh_environment *env, __u32 dev, __u64 ino)
 {

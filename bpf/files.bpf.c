@@ -3,9 +3,30 @@
  * Files: opening, receiving, watching and looking at a file is refused when its super block is not
  * the environment's, whatever led there: a leaked directory descriptor, a file handle, a mount that
  * slipped in. On own super blocks what reaches the kernel is refused: device nodes, writes to
- * /proc beyond the processes, and to cgroups.
+ * /proc beyond the processes, and to cgroups; but not devices that the policy names.
  */
 #include "bpf/files.bpf.h"
+
+/* True when one policy entire names the device. */
+static __noinline int bh_may_use_device(struct bh_subject *subject, struct bh_access *access)
+{
+	int i;
+
+	if (!subject || !access)
+		return 0;
+	for (i = 0; i < BH_MAX_TRIES; i++) {
+		struct bh_policy *policy = bh_policy_of(subject);
+		struct inode *inode = access->inode;
+		bool is_block = (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFBLK;
+		bool allowed = policy && bh_allows_device(policy, BPF_CORE_READ(inode, i_rdev),
+							  is_block);
+
+		if (bh_is_current(subject))
+			return allowed;
+		bh_subject_resolve(subject);
+	}
+	return 0;
+}
 
 SEC("lsm/file_open")
 int BPF_PROG(bh_file_open, struct file *file)
@@ -29,6 +50,8 @@ int BPF_PROG(bh_file_open, struct file *file)
 			return -EPERM;
 	}
 	class_id = bh_kind_class(&access);
+	if (class_id == BH_CLASS_DEVICES && bh_may_use_device(&subject, &access))
+		return 0;
 	if (class_id >= 0 && bh_refuse_file(&subject, &access, BH_HOOK_file_open, class_id))
 		return -EPERM;
 	return 0;

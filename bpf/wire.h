@@ -38,6 +38,7 @@
 #define BH_TEXT_BYTES 32
 #define BH_MAX_CLASSES 40
 #define BH_MAX_LISTEN 16 /* entries of the ports that a policy lets serve */
+#define BH_MAX_ALLOWED_DEVICES 8
 #define BH_MAX_ROUTES 1048576 /* address rules of all environments' policies */
 #define BH_MAX_OBJECTS 65536 /* live IPC objects and keys that environments own */
 
@@ -297,6 +298,14 @@ struct bh_port_rule {
 };
 BH_ASSERT_SIZE(struct bh_port_rule, 8);
 
+/* A device by number, whatever its node is called. rdev: as in bh_device. */
+struct bh_device_rule {
+	__u32 rdev;
+	__u16 is_block;
+	__u16 rule;
+};
+BH_ASSERT_SIZE(struct bh_device_rule, 8);
+
 enum bh_verdict {
 	BH_VERDICT_NONE, /* an unused place: ends the list */
 	BH_VERDICT_ALLOW,
@@ -315,10 +324,11 @@ struct bh_policy {
 	__u64 learned; /* classes that are allowed and learned, whatever the mode */
 	__u32 listen_count;
 	__u32 rule_of_class[BH_MAX_CLASSES]; /* number of the rule that set the class; 0: none */
-	__u32 pad;
+	__u32 device_count;
 	struct bh_port_rule listen[BH_MAX_LISTEN];
+	struct bh_device_rule devices[BH_MAX_ALLOWED_DEVICES];
 };
-BH_ASSERT_SIZE(struct bh_policy, 328);
+BH_ASSERT_SIZE(struct bh_policy, 392);
 
 #include "bpf/wire_learn.h"
 #include "bpf/wire_tree.h"

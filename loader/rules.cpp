@@ -132,8 +132,9 @@ Status write_places(bh_label label, __u32 generation, const Rules& rules) {
 }  // namespace
 
 bool Rules::has_rows() const {
-    return !nodes.empty() || !routes.empty() || policy.listen_count != 0 || policy.audited != 0 ||
-           policy.learned != 0 || BH_CONTROL_REFUSES(control, BH_CLASS_DROPPED_CAPABILITIES) ||
+    return !nodes.empty() || !routes.empty() || policy.listen_count != 0 ||
+           policy.device_count != 0 || policy.audited != 0 || policy.learned != 0 ||
+           BH_CONTROL_REFUSES(control, BH_CLASS_DROPPED_CAPABILITIES) ||
            BH_CONTROL_REFUSES(control, BH_CLASS_DRIFT);
 }
 

@@ -21,6 +21,14 @@ struct TreeNode {
     __u32 flags = 0;   // bh_node_flags
 };
 
+// A device that may be opened inside, also by a node that is made at the start.
+struct DeviceNode {
+    std::string path;  // of the machine's node, below /dev
+    __u32 rule = 0;    // number of the rule that names it
+    __u32 mode = 0;    // st_mode; 0: not looked for yet
+    __u64 device = 0;  // st_rdev
+};
+
 // What holds for an address and all that no longer prefix covers.
 struct RouteRow {
     __u8 address[16] = {};  // IPv4 as v4-mapped IPv6
@@ -32,8 +40,9 @@ struct RouteRow {
 struct Rules {
     __u64 control = kDefaultControl;
     bh_policy policy{};
-    std::vector<TreeNode> nodes;   // empty: no [files]
-    PlacedTree places;             // where `nodes` lie in one environment; filled to be published
+    std::vector<TreeNode> nodes;  // empty: no [files]
+    PlacedTree places;            // where `nodes` lie in one environment; filled to be published
+    std::vector<DeviceNode> devices;
     std::vector<RouteRow> routes;  // empty: no egress rules; else with rows for ::/0 and ::/128
 
     // False: the control word alone says everything, and publishing is one store.

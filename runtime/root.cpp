@@ -109,8 +109,11 @@ private:
     Status fill_dev() {
         const UniqueFd dev(::openat(scratch_.get(), "dev", O_PATH | O_DIRECTORY | O_CLOEXEC));
         for (const Device& device : kMemoryDevices)
-            BULKHEAD_TRY(make_node(dev.get(), device.name, makedev(1, device.minor)));
-        BULKHEAD_TRY(make_node(dev.get(), "tty", makedev(5, 0)));
+            BULKHEAD_TRY(
+                make_node(dev.get(), device.name, S_IFCHR | 0666, makedev(1, device.minor)));
+        BULKHEAD_TRY(make_node(dev.get(), "tty", S_IFCHR | 0666, makedev(5, 0)));
+        for (const loader::DeviceNode& device : spec_.policy.rules.devices)
+            BULKHEAD_TRY(make_allowed(dev.get(), device));
         const FileOwner made_by(owner_.uid_base);
         for (const Link& link : kLinks) {
             if (::symlinkat(link.target, dev.get(), link.name) != 0)
@@ -121,6 +124,15 @@ private:
                 return fail_errno(std::string("make the directory /dev/") + directory);
         }
         return {};
+    }
+
+    // The node that the policy names, with the mode that it has on the machine.
+    Status make_allowed(int dev, const loader::DeviceNode& device) {
+        const std::string name = device.path.substr(std::string_view("/dev/").size());
+        for (std::size_t end = name.find('/'); end != std::string::npos;
+             end = name.find('/', end + 1))
+            BULKHEAD_TRY(make_directory(dev, name.substr(0, end).c_str(), 0755));
+        return make_node(dev, name.c_str(), device.mode, device.device);
     }
 
     Status mount_root() {
@@ -275,8 +287,8 @@ private:
         return {};
     }
 
-    Status make_node(int parent, const char* name, dev_t device) {
-        if (::mknodat(parent, name, S_IFCHR | 0666, device) != 0 ||
+    Status make_node(int parent, const char* name, mode_t mode, dev_t device) {
+        if (::mknodat(parent, name, mode, device) != 0 ||
             ::fchownat(parent, name, owner_.uid_base, owner_.uid_base, 0) != 0)
             return fail_errno(std::string("make /dev/") + name);
         return {};

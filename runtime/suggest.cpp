@@ -71,6 +71,13 @@ std::string suggest_class(unsigned class_id) {
     return list_of("allow", loader::class_name(class_id));
 }
 
+// A node that the machine has too; one that was made elsewhere is told by its class.
+std::string suggest_device(const bh_refusal& refusal) {
+    const std::string path = whole_path(refusal);
+    const bool is_node = refusal.hook == BH_HOOK_file_open && path.starts_with("/dev/");
+    return is_node ? list_of("[files] allow_devices", path) : suggest_class(BH_CLASS_DEVICES);
+}
+
 }  // namespace
 
 std::string suggest(const bh_refusal& refusal) {
@@ -80,6 +87,8 @@ std::string suggest(const bh_refusal& refusal) {
             return "";
         case BH_CLASS_PATHS:
             return suggest_path(refusal);
+        case BH_CLASS_DEVICES:
+            return suggest_device(refusal);
         case BH_CLASS_EXECUTION:
             return list_of("[files] execute", directory_of(whole_path(refusal)));
         case BH_CLASS_DRIFT:

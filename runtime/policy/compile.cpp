@@ -131,6 +131,7 @@ Result<Policy> compile(std::vector<Source> sources) {
     compile_egress(compilation);
     compile_capabilities(compilation);
     compile_allow(compilation);
+    compile_devices(compilation);
     compile_modes(compilation);
     if (!compilation.mistakes.empty())
         return fail(compilation.mistakes.to_error(compilation.policy.sources));

@@ -45,6 +45,8 @@ void compile_capabilities(Compilation& compilation);
 void compile_classes(Compilation& compilation);
 // `allow` at the top; after them.
 void compile_allow(Compilation& compilation);
+// What the class of devices does not say; after both.
+void compile_devices(Compilation& compilation);
 // Last: what is learned replaces what the keys say.
 void compile_modes(Compilation& compilation);
 

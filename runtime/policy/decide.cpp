@@ -37,8 +37,8 @@ Error usage(const std::string& what) {
     return Error(0, what, Fault::kUsage)
         .advise(
             "acts are open-read, open-write, open-append and exec with a path, connect with "
-            "ADDRESS[:PORT][/PROTOCOL], listen with [PROTOCOL/]PORT, capability and class with a "
-            "name");
+            "ADDRESS[:PORT][/PROTOCOL], listen with [PROTOCOL/]PORT, device with the path of its "
+            "node, capability and class with a name");
 }
 
 Result<Decision> decide_file(const Policy& policy, bh_right right, const std::string& path) {
@@ -141,6 +141,14 @@ Decision decide_listen(const Policy& policy, const Ports& ports) {
     return {true, rule->rule, BH_CLASS_LISTEN};
 }
 
+Decision decide_device(const Policy& policy, std::string_view path) {
+    const auto& devices = policy.rules.devices;
+    const auto found = std::find_if(devices.begin(), devices.end(),
+                                    [&](const auto& device) { return device.path == path; });
+    return found == devices.end() ? of_class(policy, BH_CLASS_DEVICES)
+                                  : Decision{true, found->rule, BH_CLASS_DEVICES};
+}
+
 Decision decide_capability(const Policy& policy, unsigned capability) {
     if (!refuses(policy.rules, BH_CLASS_DROPPED_CAPABILITIES))
         return {};
@@ -171,6 +179,8 @@ Result<Decision> decide_act(const Policy& policy, const std::string& act,
     if (act == "listen")
         return decide_parsed(parse_listen(object),
                              [&](const Ports& ports) { return decide_listen(policy, ports); });
+    if (act == "device")
+        return decide_device(policy, object);
     if (act == "capability") {
         const auto capability = capability_number(object);
         if (!capability)

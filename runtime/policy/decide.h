@@ -44,11 +44,13 @@ const bh_route* route_of(const loader::Rules& rules, const Prefix& prefix);
 Decision decide_path(const Policy& policy, bh_right right, std::string_view path);
 Decision decide_target(const Policy& policy, const Target& target);
 Decision decide_listen(const Policy& policy, const Ports& ports);
+Decision decide_device(const Policy& policy, std::string_view path);
 Decision decide_capability(const Policy& policy, unsigned capability);
 Decision decide_class(const Policy& policy, bh_class class_id);
 
 // An act as people write it: "open-write /etc/passwd", "connect 10.0.0.1:443/tcp", "listen
-// tcp/80", "exec /usr/bin/x", "capability chown", "class bpf". kUsage with the list of acts.
+// tcp/80", "exec /usr/bin/x", "device /dev/fuse", "capability chown", "class bpf". kUsage with the
+// list of acts.
 Result<Decision> decide_act(const Policy& policy, const std::string& act,
                             const std::string& object);
 

@@ -37,6 +37,7 @@ public:
         compare_modes();
         compare_classes();
         compare_paths();
+        compare_devices();
         compare_listen();
         compare_addresses();
         compare_capabilities();
@@ -142,6 +143,15 @@ private:
                                  static_cast<std::uint16_t>(*std::next(begin) - 1), protocol});
         }
         return found;
+    }
+
+    void compare_devices() {
+        std::set<std::string> paths;
+        for (const Policy* side : {&first_, &second_})
+            for (const loader::DeviceNode& device : side->rules.devices)
+                paths.insert(device.path);
+        for (const std::string& path : paths)
+            add("device " + path, decide_device(first_, path), decide_device(second_, path));
     }
 
     void compare_listen() {

@@ -9,6 +9,7 @@
 #include "loader/coverage.h"
 #include "loader/refusals.h"
 #include "loader/unique_fd.h"
+#include "runtime/policy/devices.h"
 #include "runtime/policy/policy.h"
 #include "runtime/policy/profiles.h"
 
@@ -126,6 +127,7 @@ Result<Policy> load_enforced(const std::string& name) {
                               Fault::kUnsupported)
                             .advise("docs/policy.md says what can be asked for"));
     }
+    BULKHEAD_TRY(find_devices(policy));
     return policy;
 }
 

@@ -51,6 +51,8 @@ void learn(Compilation& compilation, std::uint64_t classes, std::uint32_t number
         refuse_all_addresses(rules);
     if ((classes & bit(BH_CLASS_LISTEN)) != 0)
         rules.policy.listen_count = 0;
+    if ((classes & bit(BH_CLASS_DEVICES)) != 0)
+        rules.devices.clear();
     if ((classes & bit(BH_CLASS_DROPPED_CAPABILITIES)) != 0)
         rules.policy.capabilities = 0;
 }

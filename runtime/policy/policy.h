@@ -32,7 +32,8 @@ struct Policy {
 Result<Policy> load(const std::string& name);
 
 // The same of a policy that can be published: kUnsupported where it asks for a class that no
-// program decides by. The profile `default` has no sources: a start need not read it.
+// program decides by, kUsage where it names a device that the machine has not. The profile
+// `default` has no sources: a start need not read it.
 Result<Policy> load_enforced(const std::string& name);
 
 // The sources of a policy: the profiles that it extends, the first of them first, then `own`.

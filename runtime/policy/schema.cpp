@@ -51,6 +51,9 @@ constexpr std::array kKeys = {
             "with this key, programs and libraries run from these paths only"},
     KeyInfo{Key::kDrift, Section::kFiles, "drift", Kind::kChoice, kVerdicts, "allow",
             "`refuse`: nothing that was written after the start runs"},
+    KeyInfo{Key::kAllowDevices, Section::kFiles, "allow_devices", Kind::kTexts, "", "",
+            "devices of the machine that may be opened beside the harmless ones, such as "
+            "`/dev/fuse`; a start makes their nodes"},
     mode_of(Key::kFilesMode, Section::kFiles),
 
     KeyInfo{Key::kNetworkDefault, Section::kNetwork, "default", Kind::kChoice, "allow|refuse|drop",

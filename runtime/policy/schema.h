@@ -38,6 +38,7 @@ enum class Key : std::uint8_t {
     kRefuse,
     kExecute,
     kDrift,
+    kAllowDevices,
     kNetworkMode,
     kFamilies,
     kListen,

@@ -158,5 +158,34 @@ TEST(PolicyFiles, OfTheProfilesLetARealProgramRun) {
     }
 }
 
+// A device that any kernel of ours has, and that opening does nothing to.
+TEST(PolicyFiles, GiveTheDevicesThatTheyName) {
+    const NothingLeft nothing_left;
+    const PolicyFile policy("devices", "[files]\nallow_devices = [\"/dev/cpu_dma_latency\"]\n");
+    constexpr const char* kOpen = "exec 3< /dev/cpu_dma_latency";
+    {
+        const Detached box("box", {"sleep", "600"}, {"--policy", policy.path()});
+        expect_allowed(kOpen);
+        // The node stays; what it is good for follows the policy.
+        const PolicyFile none("none", "description = \"nothing beside the default\"\n");
+        apply(none.path());
+        expect_refused_inside(kOpen, kEperm, "allow_devices = [\"/dev/cpu_dma_latency\"]");
+        apply(policy.path());
+        expect_allowed(kOpen);
+    }
+    const Detached without("box", {"sleep", "600"});
+    EXPECT_NE(exec("box", "test -e /dev/cpu_dma_latency").exit_code, 0);
+}
+
+TEST(PolicyFiles, NameDevicesThatTheMachineHas) {
+    const NothingLeft nothing_left;
+    const PolicyFile policy("devices", "[files]\nallow_devices = [\"/dev/nosuch\"]\n");
+    const Outcome outcome = bulkhead({"run", "--policy", policy.path(), "--", "true"});
+    EXPECT_EQ(outcome.exit_code, 125);
+    EXPECT_NE(outcome.err.find("devices.toml:2:18: [files] allow_devices \"/dev/nosuch\""),
+              std::string::npos)
+        << outcome.err;
+}
+
 }  // namespace
 }  // namespace bulkhead::tests

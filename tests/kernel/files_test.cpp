@@ -14,6 +14,7 @@
 #include "tests/kernel/actors.h"
 #include "tests/kernel/fixtures.h"
 #include "tests/kernel/proofs.h"
+#include "tests/kernel/rule_rows.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -158,6 +159,27 @@ FENCE_TEST(RefusesDeviceNodes, "bh_file_open") {
     EXPECT_EQ(Actor::run(&mine, [&] { return opened(::open(own.at("null").c_str(), O_RDWR)); }), 0);
     expect_refused(mine, {BH_HOOK_file_open, BH_CLASS_DEVICES, EPERM},
                    [&] { return opened(::open(own.at("kmsg").c_str(), O_WRONLY)); });
+}
+
+// One that any kernel of ours has, and that opening does nothing to.
+FENCE_TEST(LetsDevicesBeOpenedThatThePolicyNames, "bh_file_open") {
+    struct stat info {};
+    ASSERT_EQ(::stat("/dev/cpu_dma_latency", &info), 0);
+    Tmpfs own;
+    ASSERT_EQ(::mknod(own.at("device").c_str(), S_IFCHR | 0666, info.st_rdev), 0);
+    BareEnvironment mine("mine");
+    mine.own(own.path());
+    constexpr Expected kRefused{BH_HOOK_file_open, BH_CLASS_DEVICES, EPERM};
+    const auto open = [&] { return opened(::open(own.at("device").c_str(), O_RDWR)); };
+    expect_refused(mine, kRefused, open);
+    bh_policy policy{};
+    policy.device_count = 1;
+    policy.devices[0] = {major(info.st_rdev) << 20 | minor(info.st_rdev), 0, 3};
+    put_policy(mine, generation_of(mine), policy);
+    EXPECT_EQ(Actor::run(&mine, open), 0);
+    policy.devices[0].is_block = 1;
+    put_policy(mine, generation_of(mine), policy);
+    expect_refused(mine, kRefused, open);
 }
 
 FENCE_TEST(RefusesSysctlButNotTheProcessItself, "bh_file_open") {

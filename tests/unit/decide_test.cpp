@@ -33,6 +33,18 @@ TEST(Devices, AnUnusedGrantGrantsNothing) {
     EXPECT_FALSE(bh_is_granted(&env, 0, 0));
 }
 
+TEST(Devices, AreAllowedByNumberAndKind) {
+    bh_policy policy{};
+    policy.device_count = 1;
+    policy.devices[0] = {BH_DEV(10, 229), 0, 3};
+    policy.devices[1] = {BH_DEV(10, 200), 0, 4};
+    EXPECT_TRUE(bh_allows_device(&policy, BH_DEV(10, 229), 0));
+    EXPECT_FALSE(bh_allows_device(&policy, BH_DEV(10, 229), 1)) << "a block device";
+    EXPECT_FALSE(bh_allows_device(&policy, BH_DEV(10, 200), 0)) << "beyond device_count";
+    policy.device_count = 4000;
+    EXPECT_FALSE(bh_allows_device(&policy, BH_DEV(8, 0), 1));
+}
+
 TEST(Devices, HarmlessOnesAreCountedUpByNumber) {
     for (const __u32 dev : {BH_DEV(1, 3), BH_DEV(1, 5), BH_DEV(1, 7), BH_DEV(1, 8), BH_DEV(1, 9),
                             BH_DEV(5, 0), BH_DEV(5, 2), BH_DEV(136, 0), BH_DEV(143, 255)})

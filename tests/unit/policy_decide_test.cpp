@@ -26,6 +26,13 @@ allow = ["10.0.0.0/8:443/tcp"]
 listen = ["tcp/80"]
 )";
 
+TEST(PolicyExplain, KnowsTheDevicesThatAreAllowed) {
+    const Policy policy = compiled("[files]\nallow_devices = [\"/dev/fuse\"]\n");
+    EXPECT_EQ(explained(policy, "device", "/dev/fuse"),
+              "allowed by p.toml:2:18: [files] allow_devices \"/dev/fuse\"");
+    EXPECT_EQ(explained(policy, "device", "/dev/kvm"), "refused by class devices");
+}
+
 TEST(PolicyExplain, NamesTheRuleWithFileAndLine) {
     const Policy policy = compiled(kServer);
     EXPECT_EQ(explained(policy, "open-write", "/var/lib/x/y"),

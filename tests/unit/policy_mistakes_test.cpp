@@ -112,6 +112,22 @@ const Wrong kFiles[] = {
     {"[files]\nrefuse = [\"/a\", \"/a/b\"]\n",
      "p.toml:2:17: [files] refuse \"/a/b\" changes nothing: p.toml:2:11: [files] refuse \"/a\" "
      "gives the same"},
+    {"[files]\nallow_devices = [\"fuse\"]\n",
+     "p.toml:2:18: \"fuse\": a device is named by its node on this machine, such as "
+     "\"/dev/fuse\""},
+    {"[files]\nallow_devices = [\"/dev/../etc\"]\n",
+     "p.toml:2:18: \"/dev/../etc\": a path has no //, no . and .., and no / at its end"},
+    {"[files]\nallow_devices = [\"/dev/null\"]\n",
+     "p.toml:2:18: \"/dev/null\": every environment has it"},
+    {"[files]\nallow_devices = [\"/dev/kvm\", \"/dev/kvm\"]\n",
+     "p.toml:2:30: \"/dev/kvm\" stands in this list already"},
+    {"allow = [\"devices\"]\n[files]\nallow_devices = [\"/dev/kvm\"]\n",
+     "p.toml:3:1: [files] allow_devices changes nothing: p.toml:1:10: allow \"devices\" allows all "
+     "devices"},
+    {"[files]\nallow_devices = [\"/dev/0\", \"/dev/1\", \"/dev/2\", \"/dev/3\", \"/dev/4\", "
+     "\"/dev/5\", \"/dev/6\", \"/dev/7\", \"/dev/8\"]\n",
+     "p.toml:2:1: [files] allow_devices has 9 devices, more than 8: what needs as many is better "
+     "off with allow = [\"devices\"]"},
 };
 INSTANTIATE_TEST_SUITE_P(Files, PolicyMistake, testing::ValuesIn(kFiles));
 

@@ -1,0 +1,97 @@
+// [files] allow_devices.
+#include "runtime/policy/devices.h"
+
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "runtime/policy/compile.h"
+
+namespace bulkhead::policy {
+namespace {
+
+constexpr std::string_view kDirectory = "/dev/";
+// In every environment; the same as bh_device_is_harmless().
+constexpr std::array<std::string_view, 8> kHarmless = {"null",    "zero", "full", "random",
+                                                       "urandom", "tty",  "ptmx", "pts"};
+
+std::string what_is_wrong(std::string_view path) {
+    if (!path.starts_with(kDirectory) || path.size() == kDirectory.size())
+        return "a device is named by its node on this machine, such as \"/dev/fuse\"";
+    const std::string_view name = path.substr(kDirectory.size());
+    for (std::size_t begin = 0; begin <= name.size();) {
+        const std::size_t end = std::min(name.find('/', begin), name.size());
+        const std::string_view part = name.substr(begin, end - begin);
+        if (part.empty() || part == "." || part == "..")
+            return "a path has no //, no . and .., and no / at its end";
+        begin = end + 1;
+    }
+    if (std::find(kHarmless.begin(), kHarmless.end(), name.substr(0, name.find('/'))) !=
+        kHarmless.end())
+        return "every environment has it";
+    return "";
+}
+
+std::string mistake_in(const std::string& path, const std::string& wrong) {
+    return "\"" + path + "\": " + wrong;
+}
+
+// As the kernel has it in i_rdev.
+__u32 kernel_number(dev_t device) {
+    return major(device) << 20 | minor(device);
+}
+
+}  // namespace
+
+void compile_devices(Compilation& compilation) {
+    const std::uint32_t list = compilation.last(Key::kAllowDevices, Form::kList);
+    if (list == 0)
+        return;
+    std::vector<loader::DeviceNode>& devices = compilation.policy.rules.devices;
+    for (const std::uint32_t number : compilation.entries_of_last(Key::kAllowDevices)) {
+        const std::string& path = compilation.statement(number).value;
+        if (const std::string wrong = what_is_wrong(path); !wrong.empty())
+            compilation.mistake(number, mistake_in(path, wrong));
+        else if (std::any_of(devices.begin(), devices.end(),
+                             [&](const loader::DeviceNode& one) { return one.path == path; }))
+            compilation.mistake(number, "\"" + path + "\" stands in this list already");
+        else
+            devices.push_back({.path = path, .rule = number});
+    }
+    if (devices.size() > BH_MAX_ALLOWED_DEVICES)
+        return compilation.mistake(
+            list, "[files] allow_devices has " + std::to_string(devices.size()) +
+                      " devices, more than " + std::to_string(BH_MAX_ALLOWED_DEVICES) +
+                      ": what needs as many is better off with allow = [\"devices\"]");
+    if (!devices.empty() && !compilation.refuses(BH_CLASS_DEVICES))
+        compilation.mistake(
+            list, "[files] allow_devices changes nothing: " +
+                      compilation.policy.describe_rule(
+                          compilation.policy.rules.policy.rule_of_class[BH_CLASS_DEVICES]) +
+                      " allows all devices");
+}
+
+Status find_devices(Policy& policy) {
+    bh_policy& row = policy.rules.policy;
+    row.device_count = 0;
+    for (loader::DeviceNode& device : policy.rules.devices) {
+        struct stat info {};
+        if (::stat(device.path.c_str(), &info) != 0)
+            return fail(Error(errno, policy.describe_rule(device.rule), Fault::kUsage)
+                            .advise("the machine has no such device now; load its driver first"));
+        if (!S_ISCHR(info.st_mode) && !S_ISBLK(info.st_mode))
+            return fail(
+                Error(0, policy.describe_rule(device.rule) + " is no device", Fault::kUsage));
+        device.mode = info.st_mode;
+        device.device = info.st_rdev;
+        row.devices[row.device_count++] = {.rdev = kernel_number(info.st_rdev),
+                                           .is_block = S_ISBLK(info.st_mode),
+                                           .rule = static_cast<__u16>(device.rule)};
+    }
+    return {};
+}
+
+}  // namespace bulkhead::policy
