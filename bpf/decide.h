@@ -308,6 +308,16 @@ BH_PURE int bh_owner_is_own(__u32 cmd, __s32 owner, __s32 own)
 	return cmd == BH_F_SETOWN && (owner == 0 || owner == own || owner == -own);
 }
 
+/* linux/ipc.h */
+#define BH_IPC_RMID 0
+#define BH_IPC_SET 1
+
+/* True for what only an owner does to a System V object: remove it, change its owner or mode. */
+BH_PURE int bh_ipc_control_owns(int cmd)
+{
+	return cmd == BH_IPC_RMID || cmd == BH_IPC_SET;
+}
+
 #define BH_KEYCTL_SESSION_TO_PARENT 18
 
 /* The key that stands for a question to /sbin/request-key, which runs as root on the host. */

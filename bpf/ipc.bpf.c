@@ -3,8 +3,11 @@
  * System V IPC: an object belongs to the environment whose task made it; one that no environment
  * made is the host's. An object that cannot be recorded is not made. POSIX queues are files of the
  * IPC namespace's own file system.
+ *
+ * An object of another environment may be used where both policies say so; not be removed, nor its
+ * owner or mode changed.
  */
-#include "bpf/refuse.bpf.h"
+#include "bpf/peers.bpf.h"
 #include "bpf/decide.h"
 
 static __always_inline void bh_describe_ipc(struct bh_request *request, struct kern_ipc_perm *perm)
@@ -42,7 +45,7 @@ static __always_inline int bh_forget_ipc(struct kern_ipc_perm *perm)
 }
 
 /* No object: a question about the whole namespace (IPC_INFO). */
-static __noinline int bh_check_ipc(struct kern_ipc_perm *perm, __u16 hook)
+static __noinline int bh_check_ipc(struct kern_ipc_perm *perm, __u16 hook, __u32 peer_act)
 {
 	__u64 address = (__u64)perm;
 	struct bh_subject subject;
@@ -57,13 +60,14 @@ static __noinline int bh_check_ipc(struct kern_ipc_perm *perm, __u16 hook)
 	struct bh_request request = {
 		.hook = hook,
 		.class_id = BH_CLASS_IPC,
+		.peer_act = peer_act,
 	};
 	bh_describe_ipc(&request, perm);
 	if (owner) {
 		request.values[2] = owner->slot;
 		request.values[3] = owner->serial;
 	}
-	return bh_decide(&subject, &request, -EPERM);
+	return bh_decide_on_peer(&subject, &request, -EPERM);
 }
 
 SEC("lsm/shm_alloc_security")
@@ -105,26 +109,31 @@ int BPF_PROG(bh_msg_free, struct kern_ipc_perm *perm)
 SEC("lsm/ipc_permission")
 int BPF_PROG(bh_ipc_perm, struct kern_ipc_perm *perm)
 {
-	return bh_check_ipc(perm, BH_HOOK_ipc_permission);
+	return bh_check_ipc(perm, BH_HOOK_ipc_permission, BH_PEER_SHARE_MEMORY);
 }
 
 /* Removal and changes of mode ask for ownership, not for permission: they come here only. */
-SEC("lsm/shm_shmctl")
-int BPF_PROG(bh_shmctl, struct kern_ipc_perm *perm)
+static __always_inline __u32 bh_act_of_control(int cmd)
 {
-	return bh_check_ipc(perm, BH_HOOK_shm_shmctl);
+	return bh_ipc_control_owns(cmd) ? 0 : BH_PEER_SHARE_MEMORY;
+}
+
+SEC("lsm/shm_shmctl")
+int BPF_PROG(bh_shmctl, struct kern_ipc_perm *perm, int cmd)
+{
+	return bh_check_ipc(perm, BH_HOOK_shm_shmctl, bh_act_of_control(cmd));
 }
 
 SEC("lsm/sem_semctl")
-int BPF_PROG(bh_semctl, struct kern_ipc_perm *perm)
+int BPF_PROG(bh_semctl, struct kern_ipc_perm *perm, int cmd)
 {
-	return bh_check_ipc(perm, BH_HOOK_sem_semctl);
+	return bh_check_ipc(perm, BH_HOOK_sem_semctl, bh_act_of_control(cmd));
 }
 
 SEC("lsm/msg_queue_msgctl")
-int BPF_PROG(bh_msgctl, struct kern_ipc_perm *perm)
+int BPF_PROG(bh_msgctl, struct kern_ipc_perm *perm, int cmd)
 {
-	return bh_check_ipc(perm, BH_HOOK_msg_queue_msgctl);
+	return bh_check_ipc(perm, BH_HOOK_msg_queue_msgctl, bh_act_of_control(cmd));
 }
 
 /* mq_open() and mq_unlink() make and remove a queue beside the path hooks. */

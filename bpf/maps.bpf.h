@@ -119,6 +119,14 @@ struct {
 } bh_roots SEC(".maps") __weak;
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BH_MAX_PEERS);
+	__type(key, struct bh_peer_key);
+	__type(value, struct bh_peer);
+} bh_peers SEC(".maps") __weak;
+
+struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, BH_MAX_ROUTES);

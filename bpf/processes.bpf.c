@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Processes of others: a pid, pidfd or /proc/PID of one environment used from another, or from
- * an environment towards the host, is refused. From the host everything stays allowed.
+ * an environment towards the host, is refused; signals pass where both policies say so. From the
+ * host everything stays allowed.
  *
  * Among an environment's own processes all is allowed but what a policy refuses: debugging, raised
  * priority, core dumps.
@@ -9,7 +10,7 @@
  * ptrace_access_check also covers /proc/PID/{mem,root,fd,environ,…}, process_vm_readv,
  * pidfd_getfd and kcmp.
  */
-#include "bpf/refuse.bpf.h"
+#include "bpf/peers.bpf.h"
 #include "bpf/decide.h"
 #include "bpf/decide_privilege.h"
 #include "bpf/syscall.bpf.h"
@@ -20,6 +21,7 @@ struct bh_act {
 	__u8 class_id;
 	__u8 own_class;
 	bool own; /* a policy may refuse it on the own */
+	__u32 peer_act;
 	__u64 detail; /* the signal or request, as the reader of `why` sees it */
 };
 
@@ -41,10 +43,11 @@ static __always_inline int bh_check_task(struct task_struct *target, struct bh_a
 		.hook = act.hook,
 		.class_id = act.class_id,
 		.object_kind = BH_OBJECT_TASK,
+		.peer_act = act.peer_act,
 		.values = { target->tgid, act.detail, owner.slot, owner.serial },
 		.name = target->comm,
 	};
-	return bh_decide(&subject, &request, -EPERM);
+	return bh_decide_on_peer(&subject, &request, -EPERM);
 }
 
 SEC("lsm/task_kill")
@@ -53,6 +56,7 @@ int BPF_PROG(bh_task_kill, struct task_struct *target, struct kernel_siginfo *in
 	struct bh_act act = {
 		.hook = BH_HOOK_task_kill,
 		.class_id = BH_CLASS_SIGNAL,
+		.peer_act = BH_PEER_SIGNAL,
 		.detail = sig,
 	};
 

@@ -209,20 +209,15 @@ __weak __noinline int bh_settle_class(struct bh_request *request)
 }
 
 /*
- * The verdict on `request`: 0 or `error`, a constant negative errno (the verifier wants to see its
- * range). Counts what it refuses, or would refuse in audit mode; keeps what is learned.
+ * Counts the request, which is signed and settled, as refused, or as what audit mode would refuse;
+ * keeps what is learned. Returns 0 or `error`.
  */
-static __always_inline int bh_decide(struct bh_subject *subject, struct bh_request *request,
-				     int error)
+static __always_inline int bh_account(struct bh_subject *subject, struct bh_request *request,
+				      int error)
 {
 	__u32 class_id = request->class_id;
 	bool audit;
 
-	if (!BH_CONTROL_REFUSES(subject->control, class_id))
-		return 0;
-	bh_sign(subject, request);
-	if (!(request->flags & BH_REQUEST_SETTLED) && !bh_settle_class(request))
-		return 0;
 	if (request->flags & BH_REFUSAL_LEARNED) {
 		bh_learn(request);
 		return 0;
@@ -233,12 +228,29 @@ static __always_inline int bh_decide(struct bh_subject *subject, struct bh_reque
 	if (subject->state && class_id < BH_MAX_CLASSES) {
 		__u64 *counter = audit ? subject->state->audited : subject->state->refused;
 
-		__sync_fetch_and_add(&counter[class_id], 1);
+		/* As in bh_settle_by(): the bound is lost with the register. */
+		barrier_var(class_id);
+		__sync_fetch_and_add(&counter[class_id & 63], 1);
 		if (request->flags & BH_REFUSAL_INTERNAL)
 			__sync_fetch_and_add(&subject->state->internal, 1);
 	}
 	bh_record(request);
 	return audit ? 0 : error;
+}
+
+/*
+ * The verdict on `request`: 0 or `error`, a constant negative errno (the verifier wants to see its
+ * range).
+ */
+static __always_inline int bh_decide(struct bh_subject *subject, struct bh_request *request,
+				     int error)
+{
+	if (!BH_CONTROL_REFUSES(subject->control, request->class_id))
+		return 0;
+	bh_sign(subject, request);
+	if (!(request->flags & BH_REQUEST_SETTLED) && !bh_settle_class(request))
+		return 0;
+	return bh_account(subject, request, error);
 }
 
 /* For hooks whose whole decision is the class: the act is of this kind, whatever its object. */

@@ -3,9 +3,10 @@
  * Sockets: which may be made, and whose Unix sockets may be reached.
  *
  * A Unix socket belongs to the environment of the task that made it, by path and by abstract name
- * alike; one that no environment made is the host's.
+ * alike; one that no environment made is the host's. It is reached from another environment where
+ * both policies say so.
  */
-#include "bpf/refuse.bpf.h"
+#include "bpf/peers.bpf.h"
 #include "bpf/decide.h"
 
 SEC("lsm/socket_create")
@@ -83,14 +84,19 @@ static __always_inline int bh_check_peer(struct bh_subject *subject, struct sock
 		.hook = hook,
 		.class_id = BH_CLASS_UNIX,
 		.object_kind = BH_OBJECT_SOCKET,
+		.peer_act = BH_PEER_CONNECT,
 		.values = { BH_AF_UNIX },
 	};
 
 	if (owner && bh_label_equal(*owner, subject->label) && subject->env)
 		return 0;
 	request.values[1] = BPF_CORE_READ(peer, sk_type);
+	if (owner) {
+		request.values[2] = owner->slot;
+		request.values[3] = owner->serial;
+	}
 	bh_name_unix(&request, peer);
-	return bh_decide(subject, &request, -EPERM);
+	return bh_decide_on_peer(subject, &request, -EPERM);
 }
 
 /*

@@ -25,7 +25,7 @@
 #define BH_PURE static inline
 #endif
 
-#define BH_WIRE_VERSION 5
+#define BH_WIRE_VERSION 6
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
@@ -330,6 +330,7 @@ struct bh_policy {
 };
 BH_ASSERT_SIZE(struct bh_policy, 392);
 
+#include "bpf/wire_ipc.h"
 #include "bpf/wire_learn.h"
 #include "bpf/wire_tree.h"
 
@@ -387,8 +388,8 @@ enum bh_object_kind {
 	BH_OBJECT_NONE,
 	BH_OBJECT_TASK, /* values: pid, signal or request, owner slot, owner serial; text: comm */
 	BH_OBJECT_FILE, /* values: dev, ino, mode, access; text: path from the leaf up */
-	BH_OBJECT_SOCKET, /* values: family, type, protocol, port; text: path, or 16 bytes of
-			     address */
+	BH_OBJECT_SOCKET, /* values: family, type, protocol, port; of a Unix socket that is reached
+			     owner slot, owner serial; text: path, or 16 bytes of address */
 	BH_OBJECT_IPC, /* values: key, id, owner slot, owner serial */
 	BH_OBJECT_KEY, /* values: serial, permission, owner slot, owner serial; text: type */
 	BH_OBJECT_NUMBER, /* values: command, capability, … of the hook; text: name if any */

@@ -113,6 +113,7 @@ Result<int> explain(const Options& options) {
     BULKHEAD_TRY_VALUE(decision, policy::decide_act(loaded, options.words[2], options.words[3]));
     if (options.json)
         std::puts(nlohmann::json{{"allowed", decision.allowed},
+                                 {"if_named_by", policy::peer_of(loaded, decision)},
                                  {"rule", loaded.describe_rule(decision.rule)},
                                  {"rule_number", decision.rule}}
                       .dump()
@@ -186,6 +187,7 @@ Action declare(OptionSet& set) {
         "diff A B              what one allows and the other refuses\n"
         "explain A ACT OBJECT  who decides: open-read, open-write, open-append, exec PATH,\n"
         "                      connect ADDRESS[:PORT][/PROTOCOL], listen [PROTOCOL/]PORT,\n"
+        "                      ipc-signal, ipc-connect, ipc-share-memory ENVIRONMENT,\n"
         "                      capability NAME, class NAME\n"
         "apply NAME POLICY     from now on a running environment has this profile or file\n"
         "learn NAME            the policy that allows what was done in mode learn, and no more");

@@ -117,7 +117,13 @@ public:
     }
 
     [[nodiscard]] bool ended() const { return environments_.record(label_) == nullptr; }
-    [[nodiscard]] runtime::RefusalReport& report() { return report_; }
+
+    runtime::ExplainedRefusal explain(const bh_refusal& row) {
+        return report_.explain(row, environments_);
+    }
+    std::vector<runtime::RefusalGroup> group(const std::vector<bh_refusal>& rows) {
+        return report_.group(rows, environments_);
+    }
 
 private:
     Watch(const std::string& name, loader::Environments environments, bh_label label)
@@ -135,15 +141,15 @@ Result<int> print_once(const Options& options, Watch& watch, std::uint64_t oldes
     if (options.json) {
         nlohmann::json array = nlohmann::json::array();
         for (const bh_refusal& row : rows)
-            array.push_back(to_json(options.name, watch.report().explain(row)));
+            array.push_back(to_json(options.name, watch.explain(row)));
         std::puts(array.dump(2).c_str());
         return 0;
     }
     if (options.all) {
         for (const bh_refusal& row : rows)
-            print(options, watch.report().explain(row));
+            print(options, watch.explain(row));
     } else {
-        for (const runtime::RefusalGroup& group : watch.report().group(rows))
+        for (const runtime::RefusalGroup& group : watch.group(rows))
             print(group);
     }
     if (rows.empty())
@@ -161,7 +167,7 @@ Result<int> follow(const Options& options, Watch& watch, std::uint64_t oldest_ns
         for (const bh_refusal& row : rows) {
             if (seen != 0 && row.sequence > seen + 1 && !options.json)
                 fmt::print("({} more are gone already)\n", row.sequence - seen - 1);
-            print(options, watch.report().explain(row));
+            print(options, watch.explain(row));
             seen = row.sequence;
         }
         std::fflush(stdout);

@@ -129,10 +129,14 @@ Status write_places(bh_label label, __u32 generation, const Rules& rules) {
                             "bh_nodes");
 }
 
+Status write_peers(bh_label label, __u32 generation, const std::vector<PeerRow>& rows) {
+    return explain_shortage(put_peers(label, generation, rows), rows.size(), "bh_peers");
+}
+
 }  // namespace
 
 bool Rules::has_rows() const {
-    return !nodes.empty() || !routes.empty() || policy.listen_count != 0 ||
+    return !nodes.empty() || !routes.empty() || !peers.empty() || policy.listen_count != 0 ||
            policy.device_count != 0 || policy.audited != 0 || policy.learned != 0 ||
            BH_CONTROL_REFUSES(control, BH_CLASS_DROPPED_CAPABILITIES) ||
            BH_CONTROL_REFUSES(control, BH_CLASS_DRIFT);
@@ -140,26 +144,26 @@ bool Rules::has_rows() const {
 
 Status write_rows(bh_label label, __u32 generation, const Rules& rules) {
     BULKHEAD_TRY(write_policy(label, generation, rules.policy));
-    if (auto routes = write_routes(label, generation, rules.routes); !routes) {
-        BULKHEAD_TRY(erase_policy(label, generation));
-        return routes;
-    }
-    if (auto places = write_places(label, generation, rules); !places) {
-        BULKHEAD_TRY(erase_routes(label, generation));
-        BULKHEAD_TRY(erase_policy(label, generation));
-        return places;
-    }
-    return {};
+    auto written = write_routes(label, generation, rules.routes);
+    if (written)
+        written = write_places(label, generation, rules);
+    if (written)
+        written = write_peers(label, generation, rules.peers);
+    if (!written)
+        BULKHEAD_TRY(erase_rows(label, generation));
+    return written;
 }
 
 Status erase_rows(bh_label label, __u32 generation) {
     BULKHEAD_TRY(drop_tree(label, generation));
+    BULKHEAD_TRY(drop_peers(label, generation));
     BULKHEAD_TRY(erase_routes(label, generation));
     return erase_policy(label, generation);
 }
 
 Status erase_other_rows(bh_label label, __u32 kept) {
     BULKHEAD_TRY(drop_other_trees(label, kept));
+    BULKHEAD_TRY(drop_other_peers(label, kept));
     BULKHEAD_TRY_VALUE(policies, open_policies());
     BULKHEAD_TRY(erase_others(
         policies, label, kept, [](const bh_policy_key& key) { return key.label; },

@@ -6,6 +6,7 @@
 
 #include "bpf/wire.h"
 #include "loader/environments.h"
+#include "loader/peer_rules.h"
 #include "loader/result.h"
 #include "loader/tree_rules.h"
 
@@ -43,6 +44,7 @@ struct Rules {
     std::vector<TreeNode> nodes;  // empty: no [files]
     PlacedTree places;            // where `nodes` lie in one environment; filled to be published
     std::vector<DeviceNode> devices;
+    std::vector<PeerRow> peers;
     std::vector<RouteRow> routes;  // empty: no egress rules; else with rows for ::/0 and ::/128
 
     // False: the control word alone says everything, and publishing is one store.

@@ -131,7 +131,7 @@ void EventWatch::tell_refusals(bh_label label, const std::string& name, Seen& se
                               {"event", "refusals-lost"},
                               {"environment", name},
                               {"count", row.sequence - seen.refusals - 1}});
-        events.push_back(refused_event(name, seen.report.explain(row)));
+        events.push_back(refused_event(name, seen.report.explain(row, *environments_)));
         seen.refusals = row.sequence;
     }
 }

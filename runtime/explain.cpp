@@ -24,7 +24,7 @@ std::string part(const bh_refusal& refusal, int index) {
     return std::string(refusal.text[index], ::strnlen(refusal.text[index], BH_TEXT_BYTES));
 }
 
-// The owner in object[2..3] of a task, IPC object or key.
+// The owner in object[2..3] of a task, Unix socket, IPC object or key.
 std::string owner(const bh_refusal& refusal) {
     if (refusal.object[3] == 0)
         return "of the host";
@@ -68,7 +68,14 @@ std::string protocol(const bh_refusal& refusal) {
     }
 }
 
+bool is_reached_unix(const bh_refusal& refusal) {
+    return refusal.hook == BH_HOOK_unix_stream_connect || refusal.hook == BH_HOOK_unix_may_send;
+}
+
 std::string describe_socket(const bh_refusal& refusal) {
+    if (is_reached_unix(refusal))
+        return fmt::format("socket family {}, type {} {} {}", refusal.object[0], refusal.object[1],
+                           text_of(refusal), owner(refusal));
     if (refusal.class_id == BH_CLASS_LISTEN)
         return fmt::format("{} port {}", protocol(refusal), refusal.object[3]);
     if (refusal.class_id == BH_CLASS_EGRESS && is_inet(refusal))

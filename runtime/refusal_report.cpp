@@ -4,6 +4,7 @@
 #include <charconv>
 #include <tuple>
 
+#include "runtime/consent.h"
 #include "runtime/policy_record.h"
 #include "runtime/suggest.h"
 
@@ -34,13 +35,16 @@ const policy::Policy* RefusalReport::policy_of(std::uint32_t generation) {
     return place ? &*place : nullptr;
 }
 
-ExplainedRefusal RefusalReport::explain(const bh_refusal& row) {
+ExplainedRefusal RefusalReport::explain(const bh_refusal& row,
+                                        const loader::Environments& environments) {
     ExplainedRefusal explained;
     explained.row = row;
-    explained.to_allow = suggest(row);
     if (row.uid >= uid_base_ && row.uid - uid_base_ < uid_count_)
         explained.uid_inside = row.uid - uid_base_;
     const policy::Policy* policy = policy_of(row.generation);
+    explained.to_allow = missing_consent(row, name_, policy, environments);
+    if (explained.to_allow.empty())
+        explained.to_allow = suggest(row);
     if (policy == nullptr || row.class_id >= BH_CLASS_COUNT)
         return explained;
     const std::uint32_t number = deciding_rule(*policy, row);
@@ -52,13 +56,14 @@ ExplainedRefusal RefusalReport::explain(const bh_refusal& row) {
     return explained;
 }
 
-std::vector<RefusalGroup> RefusalReport::group(const std::vector<bh_refusal>& rows) {
+std::vector<RefusalGroup> RefusalReport::group(const std::vector<bh_refusal>& rows,
+                                               const loader::Environments& environments) {
     std::vector<RefusalGroup> groups;
     const auto identity = [](const ExplainedRefusal& one) {
         return std::tuple(one.row.class_id, one.row.hook, one.row.flags, one.rule_text);
     };
     for (const bh_refusal& row : rows) {
-        ExplainedRefusal explained = explain(row);
+        ExplainedRefusal explained = explain(row, environments);
         const auto same = std::find_if(groups.begin(), groups.end(), [&](const RefusalGroup& one) {
             return identity(one.last) == identity(explained);
         });

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bpf/wire.h"
+#include "loader/environments.h"
 #include "loader/result.h"
 #include "runtime/policy/policy.h"
 
@@ -20,7 +21,7 @@ struct ExplainedRefusal {
     std::string rule_file;                  // of `rule`
     std::string rule_text;                  // "web.toml:3:9: [files] read \"/etc\"", or ""
     std::optional<std::uint32_t> uid_inside;
-    std::string to_allow;  // a line of a policy, or ""
+    std::string to_allow;  // a line of a policy, lines of two, or ""
 };
 
 // Refusals of one class by one rule.
@@ -36,9 +37,11 @@ public:
     RefusalReport(std::string name, const bh_environment& record)
         : name_(std::move(name)), uid_base_(record.uid_base), uid_count_(record.uid_count) {}
 
-    ExplainedRefusal explain(const bh_refusal& row);
+    // `environments`: where the other one of an act between two is looked for.
+    ExplainedRefusal explain(const bh_refusal& row, const loader::Environments& environments);
     // The one that was refused last comes last. Rows oldest first.
-    std::vector<RefusalGroup> group(const std::vector<bh_refusal>& rows);
+    std::vector<RefusalGroup> group(const std::vector<bh_refusal>& rows,
+                                    const loader::Environments& environments);
 
 private:
     // What was published as this generation; nullptr when its text is not kept.

@@ -2,11 +2,11 @@
 
 #include <sys/random.h>
 
-#include <algorithm>
 #include <charconv>
 #include <cmath>
 
 #include "bpf/wire.h"
+#include "runtime/environment_name.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -15,11 +15,6 @@ constexpr std::uint64_t kSmallestMemory = 1 << 20;
 constexpr std::uint64_t kLargestWeight = 10'000;
 // cpu.max knows no quota below one millisecond in a period of a hundred.
 constexpr std::uint64_t kSmallestCpuMilli = 10;
-
-bool is_name_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
-}
 
 bool is_absolute(std::string_view path) {
     return !path.empty() && path.front() == '/';
@@ -84,15 +79,11 @@ Status validate_process(const ProcessSpec& process) {
 }  // namespace
 
 Status validate_name(std::string_view name) {
-    const bool fits = !name.empty() && name.size() < BH_NAME_BYTES && name.front() != '.' &&
-                      name.front() != '-' &&
-                      std::all_of(name.begin(), name.end(), is_name_character);
-    if (!fits)
+    if (!is_environment_name(name))
         return fail(Error(0,
                           "the name " + quoted(name.substr(0, BH_NAME_BYTES)) + " cannot be used",
                           Fault::kUsage)
-                        .advise("a name has 1 to 63 letters, digits, '_', '.' or '-', and begins "
-                                "with a letter, a digit or '_'"));
+                        .advise(std::string(kNameAdvice)));
     return {};
 }
 

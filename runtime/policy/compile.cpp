@@ -130,6 +130,7 @@ Result<Policy> compile(std::vector<Source> sources) {
     compile_listen(compilation);
     compile_egress(compilation);
     compile_capabilities(compilation);
+    compile_ipc(compilation);
     compile_allow(compilation);
     compile_devices(compilation);
     compile_modes(compilation);

@@ -41,6 +41,7 @@ void compile_files(Compilation& compilation);
 void compile_listen(Compilation& compilation);
 void compile_egress(Compilation& compilation);
 void compile_capabilities(Compilation& compilation);
+void compile_ipc(Compilation& compilation);
 // Keys that are a class each, and families; before the sections.
 void compile_classes(Compilation& compilation);
 // `allow` at the top; after them.

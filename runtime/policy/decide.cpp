@@ -4,6 +4,7 @@
 #include <array>
 
 #include "loader/refusals.h"
+#include "runtime/environment_name.h"
 #include "runtime/policy/capabilities.h"
 #include "runtime/policy/classes.h"
 
@@ -38,13 +39,22 @@ Error usage(const std::string& what) {
         .advise(
             "acts are open-read, open-write, open-append and exec with a path, connect with "
             "ADDRESS[:PORT][/PROTOCOL], listen with [PROTOCOL/]PORT, device with the path of its "
-            "node, capability and class with a name");
+            "node, ipc-signal, ipc-connect and ipc-share-memory with an environment, capability "
+            "and class with a name");
 }
 
 Result<Decision> decide_file(const Policy& policy, bh_right right, const std::string& path) {
     if (!path.starts_with('/'))
         return fail(usage("\"" + path + "\" is no path: it begins with /"));
     return decide_path(policy, right, path);
+}
+
+Result<Decision> decide_named_peer(const Policy& policy, const PeerKey& list,
+                                   const std::string& name) {
+    if (!runtime::is_environment_name(name))
+        return fail(Error(0, "\"" + name + "\" is no environment's name", Fault::kUsage)
+                        .advise(std::string(runtime::kNameAdvice)));
+    return decide_peer(policy, list, name);
 }
 
 template <typename Value, typename Decide>
@@ -160,6 +170,14 @@ Decision decide_class(const Policy& policy, bh_class class_id) {
     return of_class(policy, class_id);
 }
 
+Decision decide_peer(const Policy& policy, const PeerKey& list, const std::string& name) {
+    const Decision by_class = decide_class(policy, list.class_id);
+    const std::uint32_t rule = naming_rule(policy, list, name);
+    if (by_class.allowed || rule == 0)
+        return by_class;
+    return {true, rule, list.class_id};
+}
+
 Result<Decision> decide_act(const Policy& policy, const std::string& act,
                             const std::string& object) {
     struct FileAct {
@@ -172,6 +190,10 @@ Result<Decision> decide_act(const Policy& policy, const std::string& act,
     for (const FileAct& file : kFileActs) {
         if (act == file.name)
             return decide_file(policy, file.right, object);
+    }
+    for (const PeerKey& list : kPeerKeys) {
+        if (act == list.name)
+            return decide_named_peer(policy, list, object);
     }
     if (act == "connect")
         return decide_parsed(parse_target(object),
@@ -194,6 +216,13 @@ Result<Decision> decide_act(const Policy& policy, const std::string& act,
     return fail(usage("\"" + act + "\" is no act"));
 }
 
+std::string peer_of(const Policy& policy, const Decision& decision) {
+    const Statement* statement = policy.rule(decision.rule);
+    const bool by_consent =
+        decision.allowed && statement != nullptr && statement->key->section == Section::kIpc;
+    return by_consent ? statement->value : "";
+}
+
 std::string describe(const Policy& policy, const Decision& decision) {
     std::string text = decision.allowed ? "allowed" : "refused";
     const std::string rule = policy.describe_rule(decision.rule);
@@ -204,6 +233,8 @@ std::string describe(const Policy& policy, const Decision& decision) {
     else
         text += " by class " +
                 std::string(loader::class_name(static_cast<unsigned>(decision.class_id)));
+    if (const std::string peer = peer_of(policy, decision); !peer.empty())
+        text += ", if the policy of " + peer + " names this environment likewise";
     if (!decision.allowed && (policy.rules.policy.learned >> decision.class_id & 1) != 0)
         return "allowed, and learned: " + policy.describe_rule(rule_of(policy, decision.class_id));
     const bool audited =

@@ -9,6 +9,7 @@
 
 #include "loader/rules.h"
 #include "runtime/policy/address.h"
+#include "runtime/policy/peers.h"
 #include "runtime/policy/policy.h"
 
 namespace bulkhead::policy {
@@ -47,12 +48,16 @@ Decision decide_listen(const Policy& policy, const Ports& ports);
 Decision decide_device(const Policy& policy, std::string_view path);
 Decision decide_capability(const Policy& policy, unsigned capability);
 Decision decide_class(const Policy& policy, bh_class class_id);
+Decision decide_peer(const Policy& policy, const PeerKey& list, const std::string& name);
 
 // An act as people write it: "open-write /etc/passwd", "connect 10.0.0.1:443/tcp", "listen
-// tcp/80", "exec /usr/bin/x", "device /dev/fuse", "capability chown", "class bpf". kUsage with the
-// list of acts.
+// tcp/80", "exec /usr/bin/x", "device /dev/fuse", "capability chown", "ipc-signal web",
+// "class bpf". kUsage with the list of acts.
 Result<Decision> decide_act(const Policy& policy, const std::string& act,
                             const std::string& object);
+
+// The environment whose policy has to allow the act too; "" for none.
+std::string peer_of(const Policy& policy, const Decision& decision);
 
 // "refused by p.toml:3:9: [files] read \"/etc\"".
 std::string describe(const Policy& policy, const Decision& decision);

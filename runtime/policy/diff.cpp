@@ -11,6 +11,7 @@
 #include "runtime/policy/capabilities.h"
 #include "runtime/policy/classes.h"
 #include "runtime/policy/decide.h"
+#include "runtime/policy/peers.h"
 
 namespace bulkhead::policy {
 namespace {
@@ -41,6 +42,7 @@ public:
         compare_listen();
         compare_addresses();
         compare_capabilities();
+        compare_peers();
         return std::move(differences_);
     }
 
@@ -306,6 +308,23 @@ private:
         for (unsigned capability = 0; capability <= kLast; ++capability)
             add("capability " + capability_name(capability), decide_capability(first_, capability),
                 decide_capability(second_, capability));
+    }
+
+    // Also where the class is allowed: the other environment's acts ask for the name.
+    void compare_peers() {
+        std::set<std::string> names;
+        for (const Policy* side : {&first_, &second_}) {
+            for (std::string& name : peers_of(*side))
+                names.insert(std::move(name));
+        }
+        for (const std::string& name : names) {
+            for (const PeerKey& list : kPeerKeys) {
+                const std::uint32_t first = naming_rule(first_, list, name);
+                const std::uint32_t second = naming_rule(second_, list, name);
+                add(std::string(list.name) + " " + name, {first != 0, first},
+                    {second != 0, second});
+            }
+        }
     }
 
     const Policy& first_;

@@ -109,6 +109,15 @@ constexpr std::array kKeys = {
     class_key(Section::kMounts, "family", "refuse", "mounting, unmounting and moving mounts",
               BH_CLASS_MOUNTS),
     mode_of(Key::kMountsMode, Section::kMounts),
+
+    KeyInfo{Key::kIpcSignal, Section::kIpc, "signal", Kind::kTexts, "", "none",
+            "environments that may send signals here, and get them from here"},
+    KeyInfo{Key::kIpcConnect, Section::kIpc, "connect", Kind::kTexts, "", "none",
+            "environments that may reach Unix sockets of this one, by path or abstract name, and "
+            "be reached"},
+    KeyInfo{Key::kIpcShareMemory, Section::kIpc, "share_memory", Kind::kTexts, "", "none",
+            "environments that may use System V memory, semaphores and queues of this one, and "
+            "whose this one may use"},
 };
 
 struct SectionInfo {
@@ -124,6 +133,8 @@ constexpr std::array<SectionInfo, kSectionCount> kSections = {{
     {"capabilities", "Capabilities that have effect inside."},
     {"kernel", "Interfaces of the kernel."},
     {"mounts", "The mount family of system calls."},
+    {"ipc",
+     "Other environments, by name. An act passes only where both policies name the other for it."},
 }};
 
 constexpr std::uint64_t bit(int class_id) {

@@ -22,8 +22,9 @@ enum class Section : std::uint8_t {
     kCapabilities,
     kKernel,
     kMounts,
+    kIpc,
 };
-inline constexpr std::size_t kSectionCount = 7;
+inline constexpr std::size_t kSectionCount = 8;
 
 enum class Key : std::uint8_t {
     kExtends,
@@ -53,6 +54,9 @@ enum class Key : std::uint8_t {
     kKeep,
     kKernelMode,
     kMountsMode,
+    kIpcSignal,
+    kIpcConnect,
+    kIpcShareMemory,
 };
 
 enum class Kind : std::uint8_t {

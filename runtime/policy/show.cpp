@@ -23,6 +23,9 @@ bool adds_to_its_base(Key key) {
         case Key::kNetworkAllow:
         case Key::kNetworkRefuse:
         case Key::kNetworkDrop:
+        case Key::kIpcSignal:
+        case Key::kIpcConnect:
+        case Key::kIpcShareMemory:
             return true;
         default:
             return false;
@@ -33,6 +36,8 @@ bool adds_to_its_base(Key key) {
 std::string subject_of(const Statement& statement) {
     if (!adds_to_its_base(statement.key->key))
         return key_title(*statement.key);
+    if (statement.key->section == Section::kIpc)
+        return key_title(*statement.key) + " " + statement.value;
     const bool execute = statement.key->key == Key::kExecute;
     return std::string(section_name(statement.key->section)) + (execute ? " x " : " ") +
            statement.value;

@@ -39,7 +39,8 @@ const Wrong kLanguage[] = {
     {"mode = \"audit\"\nallwo = []\n",
      "p.toml:2:1: there is no key allwo; did you mean \"allow\"?"},
     {"[flies]\n", "p.toml:1:2: there is no section flies; did you mean \"files\"?"},
-    {"[ipc]\n", "p.toml:1:2: there is no section ipc"},
+    {"[bpf]\n", "p.toml:1:2: there is no section bpf…"},
+    {"[icp]\n", "p.toml:1:2: there is no section icp; did you mean \"ipc\"?"},
     {"files = 1\n", "p.toml:1:1: files is a section: write [files] on a line of its own"},
     {"[files]\nraed = []\n", "p.toml:2:1: [files] has no key raed; did you mean \"read\"?"},
     {"[files]\nread = \"/etc\"\n", "p.toml:2:8: [files] read is a list: [\"…\"]"},
@@ -130,6 +131,19 @@ const Wrong kFiles[] = {
      "off with allow = [\"devices\"]"},
 };
 INSTANTIATE_TEST_SUITE_P(Files, PolicyMistake, testing::ValuesIn(kFiles));
+
+const Wrong kIpc[] = {
+    {"[ipc]\nsingal = []\n", "p.toml:2:1: [ipc] has no key singal; did you mean \"signal\"?"},
+    {"[ipc]\nsignal = \"web\"\n", "p.toml:2:10: [ipc] signal is a list: [\"…\"]"},
+    {"[ipc]\nsignal = [\"*\"]\n",
+     "p.toml:2:11: \"*\": there are no patterns: name each environment"},
+    {"[ipc]\nconnect = [\"/run/web\"]\n",
+     "p.toml:2:12: \"/run/web\" is no environment's name: a name has 1 to 63 letters, digits, "
+     "'_', '.' or '-', and begins with a letter, a digit or '_'"},
+    {"[ipc]\nshare_memory = [\"web\", \"web\"]\n",
+     "p.toml:2:24: \"web\" stands in this list already, at p.toml:2:17"},
+};
+INSTANTIATE_TEST_SUITE_P(Ipc, PolicyMistake, testing::ValuesIn(kIpc));
 
 const Wrong kListen[] = {
     {"[network]\nlisten = [\"80/tcp\"]\n",

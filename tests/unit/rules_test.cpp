@@ -27,7 +27,8 @@ TEST(Rules, OfClassesAloneHaveNoRows) {
 TEST(Rules, ThatAHookReadsHaveRows) {
     for (const char* text : {"[network]\ndefault = \"refuse\"\n", "[network]\nlisten = [\"80\"]\n",
                              "[files]\nread = [\"/etc\"]\n", "[files]\ndrift = \"refuse\"\n",
-                             "[capabilities]\nkeep = []\n", "[kernel]\nmode = \"audit\"\n"})
+                             "[capabilities]\nkeep = []\n", "[ipc]\nsignal = [\"a\"]\n",
+                             "[kernel]\nmode = \"audit\"\n"})
         EXPECT_TRUE(rules_of(text).has_rows()) << text;
 }
 
