@@ -23,6 +23,7 @@
 #include "bench/clock.h"
 #include "bench/stage.h"
 #include "loader/beancounters.h"
+#include "loader/budgets.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
 #include "loader/programs.h"
@@ -205,7 +206,9 @@ Status Inside::attach_on_demand() const {
          {BH_BEANCOUNTER_NUMPROC, BH_BEANCOUNTER_NUMFILE, BH_BEANCOUNTER_NUMPTY,
           BH_BEANCOUNTER_NUMTCPSOCK, BH_BEANCOUNTER_NUMUNIXSOCK})
         BULKHEAD_TRY(loader::set_bounds(environments_, *label_, counter, {}));
-    return {};
+    // More than an operation uses.
+    const loader::BudgetTerms much{.amount = BH_SPENT_MOST, .period_ns = 86'400'000'000'000};
+    return loader::set_budget(environments_, *label_, {}, BH_BUDGET_PROCESSES, much);
 }
 
 Inside::~Inside() {

@@ -3,11 +3,12 @@
  * Memory over time: what an environment holds, times how long, added up in steps. One timer of the
  * kernel takes a step for every environment ten times a second, with no process of ours; a task
  * that leaves its CPU takes one, as it is tasks that change memory; and so does who reads usage.
+ * The timer also looks at budgets (budget_clock.bpf.h).
  */
 #ifndef BULKHEAD_MEMORY_CLOCK_BPF_H
 #define BULKHEAD_MEMORY_CLOCK_BPF_H
 
-#include "bpf/identity.bpf.h"
+#include "bpf/budget_clock.bpf.h"
 
 #define BH_CLOCK_STEP_NS 100000000ULL
 #define BH_CLOCK_SHORTEST_NS 1000000ULL /* of the steps that tasks take */
@@ -85,14 +86,25 @@ static __always_inline void bh_clock_step(struct bh_clock *clock, const struct b
 		bh_clock_add(clock, state, pages, bpf_ktime_get_boot_ns(), ramp_ns);
 }
 
+static __always_inline struct cgroup *bh_clock_cgroup(const struct bh_clock *clock)
+{
+	struct mem_cgroup *memcg = (void *)clock->memcg;
+
+	return BPF_CORE_READ(memcg, css.cgroup);
+}
+
 static long bh_tick_slot(__u32 slot, void *unused)
 {
 	struct bh_environment *env = bpf_map_lookup_elem(&bh_envs, &slot);
 	struct bh_state *state = bpf_map_lookup_elem(&bh_states, &slot);
 	struct bh_clock *clock = bpf_map_lookup_elem(&bh_clocks, &slot);
+	__u64 pages = 0;
 
-	if (env && state && clock && env->serial && env->serial == clock->serial)
-		bh_clock_step(clock, env, state, BH_CLOCK_STEP_NS);
+	if (!env || !state || !clock || !env->serial || env->serial != clock->serial ||
+	    !bh_clock_read(clock, env, &pages))
+		return 0;
+	bh_clock_add(clock, state, pages, bpf_ktime_get_boot_ns(), BH_CLOCK_STEP_NS);
+	bh_step_budgets(slot, env, state, bh_clock_cgroup(clock));
 	return 0;
 }
 

@@ -87,7 +87,7 @@
 	X(PERSONALITY, personality, "executing with another personality than Linux's own")         \
 	X(DROPPED_CAPABILITIES, dropped_capabilities,                                              \
 	  "capabilities that the policy does not keep")                                            \
-	X(BEANCOUNTERS, beancounters, "the environment's bounds on kernel objects")
+	X(BEANCOUNTERS, beancounters, "the environment's bounds on kernel objects, and its budgets")
 
 /* From here on only where a policy asks for it; with no rule that says otherwise, always. */
 #define BH_FIRST_POLICY_CLASS BH_CLASS_PATHS
@@ -177,7 +177,8 @@ enum bh_class {
 	X(cred_alloc_blank)                                                                        \
 	X(file_alloc_security)                                                                     \
 	X(socket_accept)                                                                           \
-	X(cgroup_can_fork)
+	X(cgroup_can_fork)                                                                         \
+	X(timer)
 
 enum bh_hook {
 #define BH_HOOK_ENUM(name) BH_HOOK_##name,
@@ -254,6 +255,7 @@ enum bh_environment_flags {
 	BH_ENV_RULES = 1 << 4, /* rows of rules carry its label */
 	BH_ENV_PUBLISHING = 1 << 5, /* and maybe with other generations than control's */
 	BH_ENV_COUNTED = 1 << 6, /* has or had bounds on what programs count */
+	BH_ENV_BUDGETED = 1 << 7, /* has or had budgets */
 };
 
 /*
@@ -395,13 +397,15 @@ enum bh_object_kind {
 	BH_OBJECT_NUMBER, /* values: command, capability, … of the hook; text: name if any */
 	BH_OBJECT_BEANCOUNTER, /* values: bh_beancounter_id, held, barrier, limit */
 	BH_OBJECT_MOVE, /* values: the hashes of two paths that were learned, from and to */
+	BH_OBJECT_BUDGET, /* values: bh_budget_kind, used, amount, period in ns */
 };
 
 enum bh_refusal_flags {
 	BH_REFUSAL_AUDITED = 1 << 0, /* allowed: the environment's mode is audit */
 	BH_REFUSAL_INTERNAL = 1 << 1, /* a helper failed, so the decision was to refuse */
-	BH_REFUSAL_WARNED = 1 << 2, /* allowed: a beancounter went past its barrier */
+	BH_REFUSAL_WARNED = 1 << 2, /* allowed: a beancounter or a budget is past its warning */
 	BH_REFUSAL_LEARNED = 1 << 3, /* allowed, and not among the refusals: it is learned */
+	BH_REFUSAL_EXCEEDED = 1 << 4, /* with WARNED: a budget is past its amount */
 };
 
 /* Value of bh_refusals: one refusal as `why` explains it. */

@@ -22,9 +22,10 @@ constexpr std::string_view kForkSection = "fexit/cgroup_can_fork";
 // One row per hook, so that a hook added to wire.h without a row here fails the unit test.
 const std::vector<Carried>& carried() {
     static const std::vector<Carried> kRows = {
-        {BH_HOOK_task_alloc, {BH_CLASS_IDENTITY, BH_CLASS_CGROUPS}},
+        {BH_HOOK_task_alloc, {BH_CLASS_IDENTITY, BH_CLASS_CGROUPS, BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_bprm_check_security,
-         {BH_CLASS_IDENTITY, BH_CLASS_PERSONALITY, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT}},
+         {BH_CLASS_IDENTITY, BH_CLASS_PERSONALITY, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT,
+          BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_bprm_creds_from_file, {BH_CLASS_SETUID}},
         {BH_HOOK_mmap_file,
          {BH_CLASS_WRITABLE_CODE, BH_CLASS_ANONYMOUS_CODE, BH_CLASS_DRIFT, BH_CLASS_EXECUTION}},
@@ -46,6 +47,8 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_socket_accept, {BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_file_alloc_security, {BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_cgroup_can_fork, {BH_CLASS_BEANCOUNTERS}},
+        // Budgets of what is used without an act: it tells, and what they refuse is refused above.
+        {BH_HOOK_timer, {BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_ipc_permission, {BH_CLASS_IPC}},
         {BH_HOOK_shm_shmctl, {BH_CLASS_IPC}},
         {BH_HOOK_sem_semctl, {BH_CLASS_IPC}},
@@ -100,7 +103,7 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_socket_create, {BH_CLASS_RAW_SOCKETS, BH_CLASS_FAMILIES}},
         {BH_HOOK_socket_connect, {BH_CLASS_SELF, BH_CLASS_EGRESS}},
         {BH_HOOK_socket_sendmsg, {BH_CLASS_SELF, BH_CLASS_EGRESS}},
-        {BH_HOOK_cgroup_egress, {BH_CLASS_EGRESS}},
+        {BH_HOOK_cgroup_egress, {BH_CLASS_EGRESS, BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_socket_bind, {BH_CLASS_LISTEN}},
         {BH_HOOK_socket_listen, {BH_CLASS_LISTEN}},
         {BH_HOOK_syslog, {BH_CLASS_SYSLOG}},

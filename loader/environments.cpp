@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "loader/beancounters.h"
+#include "loader/budgets.h"
 #include "loader/egress_filter.h"
 #include "loader/learned.h"
 #include "loader/metered.h"
@@ -100,6 +101,10 @@ void Environments::note_counting(bh_label label) const {
     records_[label.slot].flags |= BH_ENV_COUNTED;
 }
 
+void Environments::note_budgets(bh_label label) const {
+    records_[label.slot].flags |= BH_ENV_BUDGETED;
+}
+
 Result<bool> Environments::withdraw(bh_label label) {
     BULKHEAD_TRY_VALUE(lock, lock_pins());
     if (!is_live(label))
@@ -116,6 +121,8 @@ Result<bool> Environments::withdraw(bh_label label) {
         BULKHEAD_TRY(settle_on_demand(*this, label));
     if ((record.flags & BH_ENV_COUNTED) != 0)
         BULKHEAD_TRY(stop_counting(*this, label));
+    if ((record.flags & BH_ENV_BUDGETED) != 0)
+        BULKHEAD_TRY(stop_spending(*this, label));
     BULKHEAD_TRY(forget_refusals(label, recorded));
     BULKHEAD_TRY(forget_learned(label, learned));
     // The record goes last: whoever is killed before this leaves the rest to the next sweep.

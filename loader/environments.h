@@ -68,6 +68,8 @@ public:
 
     // Under lock_pins(), before anything of a live environment is counted: withdraw() ends that.
     void note_counting(bh_label label) const;
+    // Likewise before it has a budget.
+    void note_budgets(bh_label label) const;
 
     // Frees what belongs to the record, then withdraws it: whoever is killed half-way leaves a
     // record by which the next one finds the rest. Tasks that still carry the label are refused

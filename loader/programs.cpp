@@ -15,6 +15,7 @@
 #include "bpf/wire.h"
 #include "loader/adoption.h"
 #include "loader/beancounters.h"
+#include "loader/budgets.h"
 #include "loader/environments.h"
 #include "loader/held_links.h"
 #include "loader/libbpf_log.h"
@@ -61,7 +62,8 @@ bool is_pinned_as_program(const bpf_program* program) {
     const auto type = bpf_program__expected_attach_type(program);
     return type == BPF_TRACE_ITER || bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB ||
            kAdoptionProgram == bpf_program__name(program) ||
-           is_on_demand(bpf_program__name(program)) || counts_objects(bpf_program__name(program));
+           is_on_demand(bpf_program__name(program)) || counts_objects(bpf_program__name(program)) ||
+           spends_budgets(bpf_program__name(program));
 }
 
 Status attach_and_pin_programs(const bulkhead_bpf& skeleton) {
