@@ -9,6 +9,7 @@ extern const Command kAdopt;
 extern const Command kAgent;
 extern const Command kBeancounters;
 extern const Command kBill;
+extern const Command kBudget;
 extern const Command kReceipts;
 extern const Command kRelease;
 extern const Command kRun;

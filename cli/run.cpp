@@ -26,6 +26,7 @@ struct Options {
     std::vector<std::string> mounts;
     std::vector<std::string> tmpfs;
     std::vector<std::string> beancounters;
+    std::vector<std::string> budgets;
     std::string memory, swap, cpus;
     std::optional<std::uint64_t> cpu_weight, io_weight, pids;
     std::string network = "none";
@@ -55,9 +56,9 @@ public:
     }
 
 private:
-    static constexpr std::array<std::string_view, 11> kRootAndLimits = {
-        "--template", "--rootfs",     "--mount",     "--tmpfs", "--memory",     "--swap",
-        "--cpus",     "--cpu-weight", "--io-weight", "--pids",  "--beancounter"};
+    static constexpr std::array<std::string_view, 12> kRootAndLimits = {
+        "--template", "--rootfs",     "--mount",     "--tmpfs", "--memory",      "--swap",
+        "--cpus",     "--cpu-weight", "--io-weight", "--pids",  "--beancounter", "--budget"};
 
     static std::string_view name_in(std::string_view word) {
         return word.substr(0, word.find('='));
@@ -88,6 +89,8 @@ void declare_limits(OptionSet& set, Options& options, const Wanted& wanted) {
     limit("--pids", options.pids, "limit of processes and threads");
     limit("--beancounter", options.beancounters,
           "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable");
+    limit("--budget", options.budgets,
+          "KIND=AMOUNT/PERIOD, such as egress=10G/1d,warn=80%; repeatable");
 }
 
 void declare_root(OptionSet& set, Options& options, const Wanted& wanted) {
@@ -180,6 +183,8 @@ Result<runtime::EnvironmentSpec> spec_of(const OptionSet& set, const Options& op
         BULKHEAD_TRY_VALUE(wanted, runtime::parse_bounds(text));
         spec.beancounters.push_back(wanted);
     }
+    BULKHEAD_TRY_VALUE(budgets, runtime::parse_budgets(options.budgets));
+    spec.budgets = std::move(budgets);
     spec.network =
         options.network == "host" ? runtime::NetworkKind::kHost : runtime::NetworkKind::kNone;
     spec.process = options.process.to_spec(payload);

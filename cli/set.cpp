@@ -1,10 +1,12 @@
-// bulkhead set: single classes or the mode of a running environment, by one store; beancounters.
+// bulkhead set: single classes or the mode of a running environment, by one store; beancounters and
+// budgets.
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/outcome.h"
 #include "runtime/apply.h"
 #include "runtime/beancounters.h"
+#include "runtime/budgets.h"
 #include "runtime/policy/classes.h"
 
 namespace bulkhead::cli {
@@ -16,6 +18,7 @@ struct Options {
     std::vector<std::string> refuse;
     std::string mode;
     std::vector<std::string> beancounters;
+    std::vector<std::string> budgets;
     bool json = false;
 };
 
@@ -47,16 +50,20 @@ Status set_policy(const Options& options) {
 
 Result<int> change(const Options& options) {
     if (options.allow.empty() && options.refuse.empty() && options.mode.empty() &&
-        options.beancounters.empty())
-        return fail_usage("nothing to change: give --allow, --refuse, --mode or --beancounter");
+        options.beancounters.empty() && options.budgets.empty())
+        return fail_usage(
+            "nothing to change: give --allow, --refuse, --mode, --beancounter or --budget");
     std::vector<runtime::BeancounterBounds> bounds;
     for (const std::string& text : options.beancounters) {
         BULKHEAD_TRY_VALUE(wanted, runtime::parse_bounds(text));
         bounds.push_back(wanted);
     }
+    BULKHEAD_TRY_VALUE(budgets, runtime::parse_budgets(options.budgets));
     BULKHEAD_TRY(set_policy(options));
     if (!bounds.empty())
         BULKHEAD_TRY(runtime::set_bounds_of(options.name, bounds));
+    if (!budgets.empty())
+        BULKHEAD_TRY(runtime::set_budgets_of(options.name, budgets));
     if (options.json)
         print_outcome(options.name, "changed");
     return 0;
@@ -70,6 +77,8 @@ Action declare(OptionSet& set) {
     set.value("--mode", options->mode, "enforce; audit: allow but record; learn: allow and learn");
     set.value("--beancounter", options->beancounters,
               "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable");
+    set.value("--budget", options->budgets,
+              "KIND=AMOUNT/PERIOD, such as egress=10G/1d; KIND=unlimited; repeatable");
     set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) { return change(*options); };
 }

@@ -48,8 +48,11 @@ std::string when(std::uint64_t time_ns) {
 std::string flags(const bh_refusal& refusal) {
     if ((refusal.flags & BH_REFUSAL_AUDITED) != 0)
         return " (allowed: audit)";
+    if ((refusal.flags & BH_REFUSAL_EXCEEDED) != 0)
+        return " (recorded: past the amount)";
     if ((refusal.flags & BH_REFUSAL_WARNED) != 0)
-        return " (allowed: past the barrier)";
+        return refusal.object_kind == BH_OBJECT_BUDGET ? " (allowed: past the warning)"
+                                                       : " (allowed: past the barrier)";
     return (refusal.flags & BH_REFUSAL_INTERNAL) != 0 ? " (could not be decided)" : "";
 }
 

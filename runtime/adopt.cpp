@@ -20,6 +20,7 @@
 #include "loader/pins.h"
 #include "runtime/adopt_target.h"
 #include "runtime/apply.h"
+#include "runtime/budgets_record.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
 #include "runtime/core_dumps.h"
@@ -134,6 +135,7 @@ Status release_all(loader::Environments& environments, bh_label label, const std
                          ? store_final(environments, label, Cgroup::over(std::move(directory)), {})
                          : store_last_read(environments, label));
     }
+    BULKHEAD_TRY(keep_budgets(environments, label));
     return loader::release_tasks(environments, label);
 }
 
@@ -301,6 +303,7 @@ Result<bool> sweep_adopted(loader::Environments& environments, bh_label label,
         return false;
     const std::string name = record.name;
     BULKHEAD_TRY(store_last_read(environments, label));
+    BULKHEAD_TRY(keep_budgets(environments, label));
     BULKHEAD_TRY(environments.withdraw(label));
     BULKHEAD_TRY(loader::settle_adoption(environments));
     BULKHEAD_TRY(remove_state(name));

@@ -1,7 +1,9 @@
-// Pressure stall information, which `usage` and the exporter show.
+// Pressure stall information, which `usage` and the exporter show; and what budgets of CPU time
+// need.
 #include <cerrno>
 #include <fstream>
 
+#include "loader/budgets.h"
 #include "runtime/doctor_checks.h"
 
 namespace bulkhead::runtime {
@@ -28,6 +30,11 @@ Checks check_pressure() {
                       "boot with psi=1 on a kernel with CONFIG_PSI"},
                      try_pressure(path)));
     }
+    const auto offsets = loader::find_cpu_offsets();
+    checks.push_back(conclude(
+        "meters",
+        {"cpu-budgets", Need::kOptional, "each CPU's part of a cgroup's CPU time was found", {}},
+        offsets ? Status{} : fail(Error(offsets.error()))));
     return checks;
 }
 

@@ -52,11 +52,19 @@ void tell_growth(const std::map<std::string, std::uint64_t>& before,
     }
 }
 
+const char* event_of(const bh_refusal& row) {
+    if ((row.flags & BH_REFUSAL_AUDITED) != 0)
+        return "audited";
+    if ((row.flags & BH_REFUSAL_EXCEEDED) != 0)
+        return "budget-exceeded";
+    if ((row.flags & BH_REFUSAL_WARNED) == 0)
+        return "refused";
+    return row.object_kind == BH_OBJECT_BUDGET ? "budget-warning" : "past-barrier";
+}
+
 json refused_event(const std::string& environment, const ExplainedRefusal& refusal) {
     json event = to_json(environment, refusal);
-    event["event"] = (refusal.row.flags & BH_REFUSAL_AUDITED) != 0  ? "audited"
-                     : (refusal.row.flags & BH_REFUSAL_WARNED) != 0 ? "past-barrier"
-                                                                    : "refused";
+    event["event"] = event_of(refusal.row);
     return event;
 }
 

@@ -6,11 +6,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
 #include "loader/beancounters.h"
 #include "loader/refusals.h"
+#include "runtime/budgets.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -108,6 +110,15 @@ std::string describe_beancounter(const bh_refusal& refusal) {
                        refusal.object[1], bound(refusal.object[2]), bound(refusal.object[3]));
 }
 
+std::string describe_budget(const bh_refusal& refusal) {
+    const auto kind =
+        static_cast<bh_budget_kind>(std::min<std::uint64_t>(refusal.object[0], BH_BUDGET_COUNT));
+    return fmt::format("budget {}: used {} of {} in {}", loader::budget_name(kind),
+                       amount_text(kind, shown_amount(kind, refusal.object[1])),
+                       amount_text(kind, shown_amount(kind, refusal.object[2])),
+                       period_text(refusal.object[3]));
+}
+
 }  // namespace
 
 std::string refused_path(const bh_refusal& refusal) {
@@ -142,6 +153,8 @@ std::string describe_object(const bh_refusal& refusal) {
             return describe_number(refusal);
         case BH_OBJECT_BEANCOUNTER:
             return describe_beancounter(refusal);
+        case BH_OBJECT_BUDGET:
+            return describe_budget(refusal);
         default:
             return "-";
     }

@@ -22,6 +22,18 @@ std::string class_label(std::string_view name) {
     return label;
 }
 
+std::string kind_label(const Budget& budget) {
+    return std::string("kind=\"") + loader::budget_name(budget.kind) + '"';
+}
+
+// In the base unit of its kind: processes, bytes, seconds, byte-seconds.
+void add_amount(EnvironmentLines& lines, const Budget& budget, std::uint64_t amount) {
+    if (budget.kind == BH_BUDGET_CPU || budget.kind == BH_BUDGET_WALL)
+        lines.add(kind_label(budget), seconds(amount));
+    else
+        lines.add(kind_label(budget), amount);
+}
+
 constexpr EnvironmentMetric kMetrics[] = {
     {"bulkhead_environment_cpu_seconds_total", "CPU time used.", MetricType::Counter,
      [](const Usage& usage, EnvironmentLines& lines) {
@@ -176,6 +188,24 @@ constexpr EnvironmentMetric kMetrics[] = {
      [](const Usage& usage, EnvironmentLines& lines) {
          lines.add(R"(kind="refusal")", usage.unrecorded_refusals);
          lines.add(R"(kind="learned")", usage.unlearned);
+     }},
+    {"bulkhead_environment_budget_amount",
+     "What may be used in a period: processes, bytes, seconds or byte-seconds.", MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         for (const Budget& budget : usage.budgets)
+             add_amount(lines, budget, budget.amount);
+     }},
+    {"bulkhead_environment_budget_spent", "What was used of a budget in the period that is.",
+     MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         for (const Budget& budget : usage.budgets)
+             add_amount(lines, budget, budget.used);
+     }},
+    {"bulkhead_environment_budget_exceeded",
+     "1: more than the budget was used, or asked for, in the period that is.", MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         for (const Budget& budget : usage.budgets)
+             lines.add(kind_label(budget), std::uint64_t{budget.is_exceeded});
      }},
     {"bulkhead_environment_best_effort",
      "1: it was started although a control is not effective here.", MetricType::Gauge,

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/adopt.h"
+#include "runtime/budgets_record.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
 #include "runtime/journal.h"
@@ -94,8 +95,10 @@ void remove_remains(const std::string& name, bh_label label) {
         (void)cgroup->kill_all();
         (void)cgroup->wait_empty(-1);
     }
-    if (auto environments = loader::Environments::open(); environments && label.serial != 0)
+    if (auto environments = loader::Environments::open(); environments && label.serial != 0) {
+        (void)keep_budgets(*environments, label);
         (void)environments->withdraw(label);
+    }
     (void)Cgroup::remove(name);
     (void)remove_state(name);
 }
@@ -107,8 +110,10 @@ Status remove_environment(loader::Environments& environments, const std::string&
 }
 
 Status remove_stored(loader::Environments& environments, const std::string& name) {
-    if (const auto label = environments.find(name))
+    if (const auto label = environments.find(name)) {
+        BULKHEAD_TRY(keep_budgets(environments, *label));
         BULKHEAD_TRY(environments.withdraw(*label));
+    }
     BULKHEAD_TRY(Cgroup::remove(name));
     return remove_state(name);
 }

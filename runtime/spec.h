@@ -12,6 +12,7 @@
 #include "loader/result.h"
 #include "loader/rules.h"
 #include "runtime/beancounters.h"
+#include "runtime/budgets.h"
 #include "runtime/cgroup.h"
 #include "runtime/policy/mistakes.h"
 
@@ -86,6 +87,7 @@ struct EnvironmentSpec {
     std::vector<std::string> tmpfs;  // destinations
     Limits limits;
     std::vector<BeancounterBounds> beancounters;
+    std::vector<BudgetWanted> budgets;
     NetworkKind network = NetworkKind::kNone;
     ProcessSpec process;
     Afterlife afterlife = Afterlife::kRemove;

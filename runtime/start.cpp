@@ -204,6 +204,9 @@ public:
         BULKHEAD_TRY(environments_->label_task(pidfd_.get(), label_));
         for (const BeancounterBounds& wanted : spec_.beancounters)
             BULKHEAD_TRY(set_bounds(*environments_, label_, *cgroup_, wanted));
+        for (const BudgetWanted& wanted : spec_.budgets)
+            BULKHEAD_TRY(
+                set_budget(*environments_, label_, *cgroup_, loader::Running::kNothing, wanted));
         if (!spec_.policy.rules.has_rows()) {
             record.control = spec_.policy.rules.control;
             return environments_->publish(label_, record);

@@ -68,6 +68,40 @@ std::vector<BeancounterBounds> bounds_from_json(const Json& json) {
     return all;
 }
 
+Json budgets_to_json(const std::vector<BudgetWanted>& all) {
+    Json json = Json::array();
+    for (const BudgetWanted& one : all)
+        if (one.terms)
+            json.push_back({{"name", loader::budget_name(one.kind)},
+                            {"amount", one.terms->amount},
+                            {"warn", one.terms->warn},
+                            {"period_ns", one.terms->period_ns},
+                            {"on_warn", action_name(one.terms->on_warn)},
+                            {"on_exceed", action_name(one.terms->on_exceed)}});
+    return json;
+}
+
+bh_budget_action action_named(const Json& name) {
+    for (unsigned action = 0; action < BH_ON_COUNT; ++action)
+        if (name == action_name(action))
+            return static_cast<bh_budget_action>(action);
+    return BH_ON_REFUSE;
+}
+
+std::vector<BudgetWanted> budgets_from_json(const Json& json) {
+    std::vector<BudgetWanted> all;
+    for (const Json& entry : json)
+        for (unsigned kind = 0; kind < BH_BUDGET_COUNT; ++kind)
+            if (entry.at("name") == loader::budget_name(kind))
+                all.push_back({static_cast<bh_budget_kind>(kind),
+                               loader::BudgetTerms{entry.at("amount").get<std::uint64_t>(),
+                                                   entry.at("warn").get<std::uint64_t>(),
+                                                   entry.at("period_ns").get<std::uint64_t>(),
+                                                   action_named(entry.at("on_warn")),
+                                                   action_named(entry.at("on_exceed"))}});
+    return all;
+}
+
 Json process_to_json(const ProcessSpec& process) {
     Json json = Json::object();
     json["argv"] = process.argv;
@@ -119,6 +153,7 @@ Json spec_to_json(const EnvironmentSpec& spec) {
     json["tmpfs"] = spec.tmpfs;
     json["limits"] = limits_to_json(spec.limits);
     json["beancounters"] = bounds_to_json(spec.beancounters);
+    json["budgets"] = budgets_to_json(spec.budgets);
     json["network"] = spec.network == NetworkKind::kHost ? "host" : "none";
     json["process"] = process_to_json(spec.process);
     json["keep"] = spec.afterlife == Afterlife::kKeep;
@@ -142,6 +177,7 @@ EnvironmentSpec spec_from_json(const Json& json) {
     json.at("tmpfs").get_to(spec.tmpfs);
     spec.limits = limits_from_json(json.at("limits"));
     spec.beancounters = bounds_from_json(json.at("beancounters"));
+    spec.budgets = budgets_from_json(json.at("budgets"));
     spec.network = json.at("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
     spec.process = process_from_json(json.at("process"));
     spec.afterlife = json.at("keep").get<bool>() ? Afterlife::kKeep : Afterlife::kRemove;

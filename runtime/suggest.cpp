@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "loader/beancounters.h"
+#include "loader/budgets.h"
 #include "loader/refusals.h"
 #include "runtime/explain.h"
 #include "runtime/policy/address.h"
@@ -105,6 +106,10 @@ std::string suggest(const bh_refusal& refusal) {
             return list_of("[capabilities] keep",
                            policy::capability_name(static_cast<unsigned>(refusal.object[0])));
         case BH_CLASS_BEANCOUNTERS:
+            if (refusal.object_kind == BH_OBJECT_BUDGET)
+                return std::string("bulkhead set NAME --budget ") +
+                       loader::budget_name(static_cast<unsigned>(refusal.object[0])) +
+                       "=AMOUNT/PERIOD";
             return std::string("bulkhead set NAME --beancounter ") +
                    loader::beancounter_name(static_cast<unsigned>(refusal.object[0])) +
                    "=BARRIER:LIMIT";

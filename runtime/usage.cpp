@@ -7,11 +7,13 @@
 #include <iterator>
 #include <numeric>
 
+#include "loader/budgets.h"
 #include "loader/cgroup_programs.h"
 #include "loader/meters.h"
 #include "loader/refusals.h"
 #include "runtime/clock.h"
 #include "runtime/life.h"
+#include "runtime/start.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -94,6 +96,14 @@ void copy_refusals(const bh_state& from, Usage& to) {
     to.unlearned = from.unlearned;
 }
 
+// None when they cannot be read: the rest is worth having without them.
+std::vector<Budget> budgets_of(const loader::MeterView& reading) {
+    if ((reading.record.flags & BH_ENV_BUDGETED) == 0)
+        return {};
+    const auto row = loader::read_budgets(reading.label);
+    return row && *row ? budgets_in(**row, boot_time_ns()) : std::vector<Budget>{};
+}
+
 }  // namespace
 
 std::uint64_t Usage::refused() const {
@@ -111,6 +121,7 @@ Usage usage_of(const loader::MeterView& reading) {
     copy_cgroup(reading.usage, usage);
     copy_counts(reading.state.counts, usage);
     copy_refusals(reading.state, usage);
+    usage.budgets = budgets_of(reading);
     return usage;
 }
 

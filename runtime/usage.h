@@ -12,6 +12,7 @@
 
 #include "bpf/wire.h"
 #include "loader/result.h"
+#include "runtime/budgets.h"
 
 namespace bulkhead::loader {
 struct MeterReading;
@@ -117,6 +118,7 @@ struct Usage {
     std::uint64_t unrecorded_refusals = 0;
     // Acts in mode learn that were let through and are missing in what was learned: no room.
     std::uint64_t unlearned = 0;
+    std::vector<Budget> budgets;
 
     [[nodiscard]] std::uint64_t refused() const;  // of all classes
 };

@@ -37,6 +37,10 @@ Usage usage(const std::string& environment, std::uint32_t serial, std::uint64_t 
     usage.serial = serial;
     usage.started_unix_ns = started_s * 1'000'000'000;
     usage.refusals = {{"bpf", 1, 1}};
+    Budget budget;
+    budget.kind = BH_BUDGET_CPU;
+    budget.amount = 1'500'000'000;
+    usage.budgets = {budget};
     return usage;
 }
 
