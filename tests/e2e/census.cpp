@@ -29,7 +29,8 @@ void add_tree(const char* kind, const fs::path& root, Things& things) {
 void add_kept(Things& things) {
     add_tree("state", "/var/lib/bulkhead", things);
     std::erase_if(things, [](const std::string& thing) {
-        return thing.starts_with("state /var/lib/bulkhead/.ledger");
+        return thing.starts_with("state /var/lib/bulkhead/.ledger") ||
+               thing.starts_with("state /var/lib/bulkhead/.budgets");
     });
 }
 

@@ -141,8 +141,9 @@ private:
     Arguments arguments() const {
         Arguments all =
             run_arguments("ending", {"/bin/sh", "-c", "mount -t tmpfs a /mnt; sleep 600"});
-        all.insert(all.begin() + 1, {"--receipt", kReceipt, "--policy", policy_.path(),
-                                     "--beancounter", "numfile=4000:5000"});
+        all.insert(all.begin() + 1,
+                   {"--receipt", kReceipt, "--policy", policy_.path(), "--beancounter",
+                    "numfile=4000:5000", "--budget", "processes=5000/1d"});
         return all;
     }
 

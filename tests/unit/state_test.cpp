@@ -13,6 +13,8 @@ EnvironmentState some_state() {
     state.spec.tmpfs = {"/scratch"};
     state.spec.limits.memory_bytes = 1 << 28;
     state.spec.limits.pids = 64;
+    state.spec.budgets = {
+        {BH_BUDGET_EGRESS, loader::BudgetTerms{10, 8, 1'000'000'000, BH_ON_REFUSE, BH_ON_EVENT}}};
     state.spec.network = NetworkKind::kHost;
     state.spec.process.argv = {"nginx", "-g", "daemon off;"};
     state.spec.process.init = InitKind::kReaper;
@@ -33,6 +35,9 @@ TEST(State, SurvivesBeingWrittenAndRead) {
     EXPECT_EQ(after->spec.limits.memory_bytes, 1U << 28);
     EXPECT_FALSE(after->spec.limits.swap_bytes.has_value());
     EXPECT_EQ(after->spec.afterlife, Afterlife::kKeep);
+    ASSERT_EQ(after->spec.budgets.size(), 1U);
+    EXPECT_EQ(after->spec.budgets[0].terms->on_warn, BH_ON_REFUSE);
+    EXPECT_EQ(after->spec.budgets[0].terms->on_exceed, BH_ON_EVENT);
     EXPECT_EQ(after->label.serial, 42U);
 }
 
