@@ -8,9 +8,14 @@
 #include "bpf/kernel.bpf.h"
 #include "bpf/decide.h"
 
+static __always_inline struct mount *bh_mount_of(struct vfsmount *mnt)
+{
+	return (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+}
+
 static __always_inline struct mnt_namespace *bh_mount_namespace(struct vfsmount *mnt)
 {
-	struct mount *mount = (void *)mnt - bpf_core_field_offset(struct mount, mnt);
+	struct mount *mount = bh_mount_of(mnt);
 
 	return BPF_CORE_READ(mount, mnt_ns);
 }

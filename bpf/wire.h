@@ -447,4 +447,6 @@ enum bh_meta_flags {
 	BH_META_FLUSHED_TOGETHER = 1 << 0,
 };
 
+#include "bpf/wire_guard.h"
+
 #endif

@@ -36,10 +36,10 @@ Result<int> bill(const BillOptions& /*options*/) {
     return become_ledger();
 }
 
-Result<int> unload(bool json) {
+Result<int> unload(const UnloadOptions& options) {
     // Where that program is missing, the way out is not: what is pending waits.
     (void)become_ledger();
-    return unload_and_tell(json, [] {});
+    return unload_and_tell(options, [] {});
 }
 
 }  // namespace bulkhead::cli

@@ -62,9 +62,9 @@ Result<int> bill(const BillOptions& options) {
     return 0;
 }
 
-Result<int> unload(bool json) {
+Result<int> unload(const UnloadOptions& options) {
     // What cannot be stored now waits.
-    return unload_and_tell(json, [] { (void)runtime::open_drained_ledger(); });
+    return unload_and_tell(options, [] { (void)runtime::open_drained_ledger(); });
 }
 
 }  // namespace bulkhead::cli

@@ -25,12 +25,17 @@ struct BillOptions {
     bool csv = false;
 };
 
+struct UnloadOptions {
+    bool force = false;
+    bool json = false;
+};
+
 Result<int> receipts(const ReceiptsOptions& options);
 Result<int> bill(const BillOptions& options);
 // With what is pending stored, as other programs could not read it.
-Result<int> unload(bool json);
+Result<int> unload(const UnloadOptions& options);
 
 // The part of it that needs no ledger.
-Result<int> unload_and_tell(bool json, const std::function<void()>& store_ended);
+Result<int> unload_and_tell(const UnloadOptions& options, const std::function<void()>& store_ended);
 
 }  // namespace bulkhead::cli

@@ -10,17 +10,20 @@ namespace bulkhead::cli {
 namespace {
 
 Action declare(OptionSet& set) {
-    auto json = std::make_shared<bool>(false);
-    set.flag("--json", *json, "print JSON");
-    return [json](const Payload&) -> Result<int> { return unload(*json); };
+    auto options = std::make_shared<UnloadOptions>();
+    set.flag("--force", options->force, "also where they are protected; this is logged");
+    set.flag("--json", options->json, "print JSON");
+    return [options](const Payload&) -> Result<int> { return unload(*options); };
 }
 
 }  // namespace
 
-Result<int> unload_and_tell(bool json, const std::function<void()>& store_ended) {
-    BULKHEAD_TRY_VALUE(outcome, runtime::unload_programs(store_ended));
+Result<int> unload_and_tell(const UnloadOptions& options,
+                            const std::function<void()>& store_ended) {
+    const auto how = options.force ? loader::Unload::kForce : loader::Unload::kUnlessProtected;
+    BULKHEAD_TRY_VALUE(outcome, runtime::unload_programs(how, store_ended));
     const bool changed = outcome == loader::UnloadOutcome::kUnloaded;
-    if (json)
+    if (options.json)
         std::printf("{\"loaded\": false, \"changed\": %s}\n", changed ? "true" : "false");
     else
         std::puts(changed ? "unloaded" : "nothing is loaded");

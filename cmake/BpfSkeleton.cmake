@@ -15,13 +15,19 @@ function(bulkhead_bpf_skeleton target)
   set(out "${CMAKE_CURRENT_BINARY_DIR}/generated")
   file(MAKE_DIRECTORY "${out}")
 
-  add_custom_command(
-    OUTPUT "${out}/vmlinux.h"
-    COMMAND "${BULKHEAD_BPFTOOL}" btf dump file "${BULKHEAD_BTF}" format c > "${out}/vmlinux.h.new"
-    COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${out}/vmlinux.h.new" "${out}/vmlinux.h"
-    DEPENDS "${BULKHEAD_BTF}"
-    COMMENT "vmlinux.h from ${BULKHEAD_BTF}"
-    VERBATIM)
+  # Once for all skeletons of a directory.
+  get_property(has_vmlinux DIRECTORY PROPERTY BULKHEAD_HAS_VMLINUX)
+  if(NOT has_vmlinux)
+    set_property(DIRECTORY PROPERTY BULKHEAD_HAS_VMLINUX TRUE)
+    add_custom_command(
+      OUTPUT "${out}/vmlinux.h"
+      COMMAND "${BULKHEAD_BPFTOOL}" btf dump file "${BULKHEAD_BTF}" format c >
+              "${out}/vmlinux.h.new"
+      COMMAND "${CMAKE_COMMAND}" -E copy_if_different "${out}/vmlinux.h.new" "${out}/vmlinux.h"
+      DEPENDS "${BULKHEAD_BTF}"
+      COMMENT "vmlinux.h from ${BULKHEAD_BTF}"
+      VERBATIM)
+  endif()
 
   if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
     set(arch arm64)

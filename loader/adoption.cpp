@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <string>
 
+#include "loader/guard.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
@@ -19,9 +20,7 @@ Status attach_program() {
     const UniqueFd link(bpf_link_create(program.get(), 0, BPF_TRACE_FENTRY, nullptr));
     if (!link)
         return fail_errno("attach " + std::string(kAdoptionProgram));
-    if (bpf_obj_pin(link.get(), pin.c_str()) != 0)
-        return fail_errno("pin " + pin);
-    return {};
+    return pin_link(link.get(), pin);
 }
 
 // The program acts by the records' flags, on all tasks. How many are let go and not at rest.
@@ -96,10 +95,7 @@ Status settle_adoption(const Environments& environments) {
     });
     if (adopted)
         return {};
-    const std::string pin = link_pin(kAdoptionProgram);
-    if (::unlink(pin.c_str()) != 0 && errno != ENOENT)
-        return fail_errno("remove " + pin);
-    return {};
+    return unpin_link(link_pin(kAdoptionProgram));
 }
 
 }  // namespace bulkhead::loader

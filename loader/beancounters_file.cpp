@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "loader/beancounters.h"
+#include "loader/guard.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
@@ -23,9 +24,7 @@ Status pin_iterator(const std::string& path) {
     const UniqueFd link(bpf_link_create(program.get(), 0, BPF_TRACE_ITER, &options));
     if (!link)
         return fail_errno(std::string("attach ") + kProgram);
-    if (bpf_obj_pin(link.get(), path.c_str()) != 0)
-        return fail_errno("pin " + path);
-    return {};
+    return pin_link(link.get(), path);
 }
 
 }  // namespace

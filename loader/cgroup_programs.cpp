@@ -8,6 +8,7 @@
 #include <cstring>
 #include <string>
 
+#include "loader/guard.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
@@ -55,16 +56,11 @@ Status attach_to_cgroup(const CgroupProgram& program, bh_label label, __u64 cgro
     if (!owners)
         return fail(std::move(owners).error());
     BULKHEAD_TRY(owners->put(cgroup_id, label));
-    if (bpf_obj_pin(link.get(), pin.c_str()) != 0)
-        return fail_errno("pin " + pin);
-    return {};
+    return pin_link(link.get(), pin);
 }
 
 Status detach_from_cgroup(const CgroupProgram& program, bh_label label) {
-    const std::string pin = pin_of(program, label);
-    if (::unlink(pin.c_str()) != 0 && errno != ENOENT)
-        return fail_errno("remove " + pin);
-    return {};
+    return unpin_link(pin_of(program, label));
 }
 
 }  // namespace bulkhead::loader

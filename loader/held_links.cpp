@@ -27,17 +27,22 @@ bool is_held(__u32 link_id) {
 
 }  // namespace
 
+std::optional<HeldLink> hold_link(const std::string& pin) {
+    HeldLink link{.id = 0, .fd = UniqueFd(bpf_obj_get(pin.c_str()))};
+    bpf_link_info info{};
+    __u32 bytes = sizeof info;
+    if (!link.fd || bpf_obj_get_info_by_fd(link.fd.get(), &info, &bytes) != 0)
+        return std::nullopt;
+    link.id = info.id;
+    return link;
+}
+
 std::vector<HeldLink> hold_pinned_links() {
     std::vector<HeldLink> links;
     std::error_code none;
     for (const auto& entry : std::filesystem::directory_iterator(link_pin(""), none)) {
-        HeldLink link{.id = 0, .fd = UniqueFd(bpf_obj_get(entry.path().c_str()))};
-        bpf_link_info info{};
-        __u32 bytes = sizeof info;
-        if (!link.fd || bpf_obj_get_info_by_fd(link.fd.get(), &info, &bytes) != 0)
-            continue;
-        link.id = info.id;
-        links.push_back(std::move(link));
+        if (auto link = hold_link(entry.path()))
+            links.push_back(std::move(*link));
     }
     return links;
 }

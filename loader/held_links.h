@@ -2,6 +2,8 @@
 // them decides no more.
 #pragma once
 
+#include <optional>
+#include <string>
 #include <vector>
 
 #include "bpf/wire.h"
@@ -14,6 +16,9 @@ struct HeldLink {
     __u32 id = 0;
     UniqueFd fd;
 };
+
+// The one of this pin; none: there is no such link.
+std::optional<HeldLink> hold_link(const std::string& pin);
 
 // Those pinned now.
 std::vector<HeldLink> hold_pinned_links();

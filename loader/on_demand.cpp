@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <string>
 
+#include "loader/guard.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
@@ -70,9 +71,7 @@ Status attach_pinned(std::string_view program) {
                         .error()
                         .within("program " + std::string(program))
                         .advise("bulkhead doctor tells what this kernel lacks"));
-    if (bpf_obj_pin(link->get(), pin.c_str()) != 0)
-        return fail_errno("pin " + pin);
-    return {};
+    return pin_link(link->get(), pin);
 }
 
 bool is_on_demand(std::string_view program) {
@@ -100,9 +99,8 @@ Status settle_on_demand(const Environments& environments, bh_label leaving) {
             needed |= record.control;
     });
     for (const OnDemand& row : kPrograms) {
-        const std::string pin = link_pin(row.program);
-        if ((row.classes & needed) == 0 && ::unlink(pin.c_str()) != 0 && errno != ENOENT)
-            return fail_errno("remove " + pin);
+        if ((row.classes & needed) == 0)
+            BULKHEAD_TRY(unpin_link(link_pin(row.program)));
     }
     return {};
 }

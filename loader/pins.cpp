@@ -5,6 +5,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstddef>
@@ -30,6 +31,10 @@ tl::unexpected<Error> fail_pin(std::string what) {
     Error error = Error::from_errno(std::move(what));
     if (error.code() != EACCES && error.code() != EPERM)
         return fail(std::move(error));
+    if (::geteuid() == 0)
+        return fail(std::move(error).advise(
+            "they may be protected (load --protect): then only the installed bulkhead that "
+            "protected them may, and its unload --force ends that"));
     return fail(std::move(error).advise("bulkhead works as root: try sudo bulkhead …"));
 }
 

@@ -17,6 +17,7 @@
 #include "loader/beancounters.h"
 #include "loader/budgets.h"
 #include "loader/environments.h"
+#include "loader/guard.h"
 #include "loader/held_links.h"
 #include "loader/libbpf_log.h"
 #include "loader/on_demand.h"
@@ -149,7 +150,7 @@ Result<LoadOutcome> load(const LoadOptions& options) {
     return LoadOutcome::kLoaded;
 }
 
-Result<UnloadOutcome> unload() {
+Result<UnloadOutcome> unload(Unload how) {
     auto lock = lock_pins();
     if (!lock && lock.error().code() == ENOENT)
         return UnloadOutcome::kNotLoaded;
@@ -159,6 +160,10 @@ Result<UnloadOutcome> unload() {
         return fail(Error(EBUSY, std::to_string(environments->count()) +
                                      " environments are still fenced by the programs")
                         .advise("bulkhead list shows them; bulkhead destroy NAME ends one"));
+    BULKHEAD_TRY_VALUE(is_guarded, is_protected());
+    if (is_guarded && how != Unload::kForce)
+        return fail(Error(EPERM, "the programs are protected")
+                        .advise("bulkhead unload --force takes them out, and is logged"));
     auto links = hold_pinned_links();
     remove_pins();
     BULKHEAD_TRY(drop(std::move(links)));

@@ -21,9 +21,12 @@ Result<LoadOutcome> load(const LoadOptions& options = {});
 
 enum class UnloadOutcome { kUnloaded, kNotLoaded };
 
+enum class Unload { kUnlessProtected, kForce };
+
 // Drops every pin, and returns when the kernel has dropped what they held and no program decides
-// any more. EBUSY while environments are published.
-Result<UnloadOutcome> unload();
+// any more. EBUSY while environments are published, whoever forces it; EPERM where the programs are
+// protected and that is not forced.
+Result<UnloadOutcome> unload(Unload how = Unload::kUnlessProtected);
 
 // Names of all programs in the skeleton, in order.
 std::vector<std::string> program_names();

@@ -99,6 +99,10 @@ std::vector<json> EventWatch::look() {
     for (json& event : journal_.next())
         if (only_.empty() || event.value("environment", "") == only_)
             events.push_back(std::move(event));
+    if (only_.empty()) {
+        for (json& event : guard_.next())
+            events.push_back(std::move(event));
+    }
     std::stable_sort(events.begin(), events.end(), [](const json& a, const json& b) {
         return a.value("time", "") < b.value("time", "");
     });

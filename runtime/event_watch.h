@@ -12,6 +12,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "loader/environments.h"
+#include "runtime/guard_events.h"
 #include "runtime/journal.h"
 #include "runtime/refusal_report.h"
 
@@ -45,6 +46,7 @@ private:
 
     std::string only_;
     JournalReader journal_;
+    GuardEvents guard_;
     std::optional<loader::Environments> environments_;
     std::map<std::uint64_t, Seen> seen_;  // by serial
     bool first_ = true;

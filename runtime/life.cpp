@@ -12,8 +12,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "loader/guard.h"
 #include "loader/pins.h"
 #include "runtime/cgroup.h"
+#include "runtime/forced_unload.h"
 #include "runtime/journal.h"
 #include "runtime/remains.h"
 
@@ -134,7 +136,8 @@ const char* phase_name(Phase phase) {
     return "broken";
 }
 
-Result<loader::UnloadOutcome> unload_programs(const std::function<void()>& store_ended) {
+Result<loader::UnloadOutcome> unload_programs(loader::Unload how,
+                                              const std::function<void()>& store_ended) {
     if (auto environments = loader::Environments::open()) {
         sweep(*environments);
         sweep_unrecorded(*environments);
@@ -142,7 +145,10 @@ Result<loader::UnloadOutcome> unload_programs(const std::function<void()>& store
     } else if (environments.error().code() == EPROTO) {
         BULKHEAD_TRY(expect_all_ended());
     }
-    BULKHEAD_TRY_VALUE(outcome, loader::unload());
+    BULKHEAD_TRY_VALUE(is_protected, loader::is_protected());
+    if (is_protected && how == loader::Unload::kForce)
+        BULKHEAD_TRY(log_forced_unload());
+    BULKHEAD_TRY_VALUE(outcome, loader::unload(how));
     BULKHEAD_TRY(Cgroup::remove_parent());
     if (outcome == loader::UnloadOutcome::kUnloaded)
         tell("unloaded", "", nlohmann::json::object());

@@ -55,7 +55,9 @@ Status destroy_environment(const std::string& name, DestroyKind kind);
 // Takes the programs out of the kernel, and the environments' cgroup with them. EBUSY while
 // environments are there; those that ended unattended are swept first, and then `store_ended`
 // called: what is pending for the ledger has the form of these programs, and others may come next.
-Result<loader::UnloadOutcome> unload_programs(const std::function<void()>& store_ended);
+// Where they are protected it is logged.
+Result<loader::UnloadOutcome> unload_programs(loader::Unload how,
+                                              const std::function<void()>& store_ended);
 
 // Opens the records when the programs are loaded. ENOENT with advice otherwise.
 Result<loader::Environments> open_loaded();

@@ -43,10 +43,12 @@ TEST(Load, UnloadTakesEverythingOut) {
 }
 
 TEST(Load, BothTellTheirOutcomeAsJson) {
-    EXPECT_EQ(bulkhead_json({"load"}), (nlohmann::json{{"loaded", true}, {"changed", false}}));
+    EXPECT_EQ(bulkhead_json({"load"}),
+              (nlohmann::json{{"loaded", true}, {"changed", false}, {"protected", false}}));
     EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", true}}));
     EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", false}}));
-    EXPECT_EQ(bulkhead_json({"load"}), (nlohmann::json{{"loaded", true}, {"changed", true}}));
+    EXPECT_EQ(bulkhead_json({"load"}),
+              (nlohmann::json{{"loaded", true}, {"changed", true}, {"protected", false}}));
     EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
 }
 

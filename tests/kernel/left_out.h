@@ -14,4 +14,7 @@ namespace bulkhead::tests {
 // it). A program without a case, or that this kernel does not have, leaves nothing.
 Status leave_out_each(const std::vector<std::string>& programs, const std::string& directory);
 
+// The one that is left out now, for cases that attach programs themselves; "" for none.
+const std::string& program_left_out();
+
 }  // namespace bulkhead::tests

@@ -5,6 +5,7 @@
 //   kernel_tests --list-programs KERNEL   those that a guest of KERNEL shall try to leave out
 //   kernel_tests --leave-out-each DIR     those named in DIR/programs; the results go to DIR
 //   kernel_tests --list-techniques        rows of the table in docs/threat-model.md
+//   kernel_tests --act NAME ARGUMENT…     an act by an executable of its own; exits with the errno
 #include <gtest/gtest.h>
 
 #include <cstdio>
@@ -15,6 +16,7 @@
 
 #include "loader/programs.h"
 #include "tests/kernel/escape/technique.h"
+#include "tests/kernel/foreign.h"
 #include "tests/kernel/left_out.h"
 #include "tests/kernel/proofs.h"
 
@@ -70,6 +72,8 @@ int main(int argc, char** argv) {
             return 0;
         } else if (std::strcmp(argv[i], "--list-programs") == 0 && i + 1 < argc) {
             return list_programs(argv[i + 1]);
+        } else if (std::strcmp(argv[i], "--act") == 0) {
+            return bulkhead::tests::act_by_name({argv + i + 1, argv + argc});
         } else if (std::strcmp(argv[i], "--leave-out-each") == 0 && i + 1 < argc) {
             return leave_out_each(argv[i + 1]);
         } else {

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <utility>
 
+#include "loader/guard.h"
 #include "loader/programs.h"
 
 namespace bulkhead::tests {
@@ -39,7 +40,10 @@ std::vector<std::string> cases_for(const std::string& program) {
 
 std::vector<std::string> programs_to_leave_out(const std::string& kernel) {
     std::vector<std::string> programs;
-    for (const std::string& name : loader::program_names()) {
+    std::vector<std::string> all = loader::program_names();
+    for (std::string& name : loader::guard_program_names())
+        all.push_back(std::move(name));
+    for (const std::string& name : all) {
         const auto* variant =
             std::find_if(kVariants.begin(), kVariants.end(),
                          [&](const Variant& candidate) { return candidate.program == name; });
