@@ -18,8 +18,8 @@ static __noinline int bh_may_use_device(struct bh_subject *subject, struct bh_ac
 		struct bh_policy *policy = bh_policy_of(subject);
 		struct inode *inode = access->inode;
 		bool is_block = (BPF_CORE_READ(inode, i_mode) & S_IFMT) == S_IFBLK;
-		bool allowed = policy && bh_allows_device(policy, BPF_CORE_READ(inode, i_rdev),
-							  is_block);
+		bool allowed =
+			policy && bh_allows_device(policy, BPF_CORE_READ(inode, i_rdev), is_block);
 
 		if (bh_is_current(subject))
 			return allowed;
