@@ -157,9 +157,28 @@ int BPF_PROG(bh_g_bpf, int cmd, union bpf_attr *attr)
 	return bh_check_object(BH_GUARD_LINK, BPF_CORE_READ(attr, link_id), BH_GUARD_bpf);
 }
 
+/* kernel.ftrace_enabled: at 0 no program of any LSM hook runs, nor any of ours elsewhere. */
+static __always_inline bool bh_is_ftrace_switch(struct inode *inode)
+{
+	static const char name[] = "ftrace_enabled";
+	char found[sizeof(name)] = {};
+	struct proc_inode *proc;
+	int i;
+
+	if (inode->i_sb->s_magic != BH_MAGIC_PROC)
+		return false;
+	proc = (void *)inode - bpf_core_field_offset(struct proc_inode, vfs_inode);
+	bpf_probe_read_kernel_str(found, sizeof(found),
+				  BPF_CORE_READ(proc, sysctl_entry, procname));
+	for (i = 0; i < (int)sizeof(name); i++)
+		if (found[i] != name[i])
+			return false;
+	return true;
+}
+
 /*
  * The way to a pin leads through the directories: to open it, remove it, give it another name or
- * mount it elsewhere.
+ * mount it elsewhere. Written is neither what we are made of nor the switch that turns us off.
  */
 SEC("lsm/inode_permission")
 int BPF_PROG(bh_g_place, struct inode *inode, int mask)
@@ -174,7 +193,8 @@ int BPF_PROG(bh_g_place, struct inode *inode, int mask)
 		return 0;
 	reached = bh_is_among(inode, guard->places, BH_GUARD_PLACES) ||
 		  (mask & BH_MAY_WRITE &&
-		   bh_is_among(inode, guard->executables, BH_GUARD_EXECUTABLES));
+		   (bh_is_among(inode, guard->executables, BH_GUARD_EXECUTABLES) ||
+		    bh_is_ftrace_switch(inode)));
 	if (!reached || bh_is_ours(guard))
 		return 0;
 	return bh_guard_refuse(BH_GUARD_inode_permission, inode->i_ino);

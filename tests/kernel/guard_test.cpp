@@ -150,6 +150,11 @@ GUARD_TEST(ExecutablesAreNotWritten, "bh_g_place") {
     expect_only_ours(BH_GUARD_inode_permission, {"write", agent.path()});
 }
 
+GUARD_TEST(TracingIsNotSwitchedOff, "bh_g_place") {
+    expect_only_ours(BH_GUARD_inode_permission, {"write", "/proc/sys/kernel/ftrace_enabled"});
+    EXPECT_EQ(other.act({"write", "/proc/sys/kernel/sysrq"}), 0) << "what is not ours";
+}
+
 GUARD_TEST(DirectoryAndExecutablesKeepTheirNames, "bh_g_rename") {
     expect_only_ours(BH_GUARD_inode_rename,
                      {"rename", std::string(loader::kPinRoot), "/sys/fs/bpf/moved"});
