@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 #include <memory>
+#include <set>
 
 #include "bulkhead_bpf.skel.h"
 
@@ -197,6 +198,7 @@ Result<std::vector<ProgramProbe>> probe_programs() {
     const bool loaded = !pinned && bulkhead_bpf__load(skeleton.get()) == 0;
     std::vector<ProgramProbe> probes;
     std::vector<Link> links;
+    std::set<bpf_prog_type> not_permitted;  // to us: privilege is by type
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, skeleton->obj) {
         ProgramProbe& probe = probes.emplace_back(describe(program));
@@ -206,9 +208,13 @@ Result<std::vector<ProgramProbe>> probe_programs() {
             probe_pinned(probe);
         } else if (loaded) {
             links.push_back(try_attach(program, probe));
+        } else if (not_permitted.contains(bpf_program__type(program))) {
+            probe.error = EPERM;
         } else {
             BULKHEAD_TRY_VALUE(link, probe_alone(probe));
             links.push_back(std::move(link));
+            if (probe.stage == ProbeStage::kLoad && probe.error == EPERM)
+                not_permitted.insert(bpf_program__type(program));
         }
         if (program == skeleton->progs.bh_meter && probe.works() && !opened.variants.meters)
             lack(probe, opened.variants.meters.error());
