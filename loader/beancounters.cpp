@@ -1,13 +1,9 @@
 #include "loader/beancounters.h"
 
 #include <bpf/bpf.h>
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <string>
 
@@ -15,6 +11,8 @@
 #include "loader/map_view.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
+#include "loader/slot_row.h"
+#include "loader/store_release.h"
 
 namespace bulkhead::loader {
 namespace {
@@ -88,52 +86,19 @@ Result<__u32> epoch_of(const Group& group) {
     return info.id;
 }
 
-// A page of rows, mapped, so that bounds change beside counts that move.
-class Row {
-public:
-    static Result<Row> open(__u32 slot) {
-        BULKHEAD_TRY_VALUE(fd, open_pinned(map_pin(kRows)));
-        const std::size_t first = slot - slot % kWindow;
-        BULKHEAD_TRY_VALUE(window, MappedArray<bh_beancounters>::map_part(
-                                       fd.get(), first, kWindow,
-                                       MappedArray<bh_beancounters>::Access::kWrite, kRows));
-        return Row(std::move(window), slot % kWindow);
-    }
-
-    [[nodiscard]] bh_beancounters& operator*() const { return window_[index_]; }
-    [[nodiscard]] bh_beancounters* operator->() const { return &window_[index_]; }
-
-private:
-    static constexpr std::size_t kWindow = 4096 / sizeof(bh_beancounters);
-
-    Row(MappedArray<bh_beancounters> window, std::size_t index)
-        : window_(std::move(window)), index_(index) {}
-
-    MappedArray<bh_beancounters> window_;
-    std::size_t index_;
-};
-
-template <typename Field>
-void store(Field& field, Field value) {
-    std::atomic_ref<Field>(field).store(value, std::memory_order_release);
-}
-
-// Returns when no program runs any more that read the row before: they are RCU readers.
-void wait_for_programs() {
-    (void)::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
+using Row = SlotRow<bh_beancounters>;
 
 // An earlier environment of the slot may have objects that are freed at this moment.
 void take_over(bh_beancounters& row, __u32 serial) {
     if (row.serial == serial)
         return;
-    store(row.counted, __u32{0});
+    store_release(row.counted, __u32{0});
     if (row.serial != 0) {
-        store(row.serial, __u32{0});
+        store_release(row.serial, __u32{0});
         wait_for_programs();
     }
     std::fill(std::begin(row.counters), std::end(row.counters), bh_beancounter{});
-    store(row.serial, serial);
+    store_release(row.serial, serial);
 }
 
 void begin(bh_beancounters& row, unsigned counter, __u32 epoch) {
@@ -141,12 +106,12 @@ void begin(bh_beancounters& row, unsigned counter, __u32 epoch) {
     if (begun.epoch == epoch)
         return;
     if (begun.epoch != 0) {
-        store(begun.epoch, __u32{0});
+        store_release(begun.epoch, __u32{0});
         wait_for_programs();
     }
     begun.held = 0;
     begun.maxheld = 0;
-    store(begun.epoch, epoch);
+    store_release(begun.epoch, epoch);
 }
 
 Result<__u32> counted_by(bh_label label) {
@@ -204,12 +169,12 @@ Status set_bounds(const Environments& environments, bh_label label, bh_beancount
     environments.note_counting(label);
     BULKHEAD_TRY(attach(*group));
     BULKHEAD_TRY_VALUE(epoch, epoch_of(*group));
-    BULKHEAD_TRY_VALUE(row, Row::open(label.slot));
+    BULKHEAD_TRY_VALUE(row, Row::open(kRows, label.slot));
     take_over(*row, label.serial);
     begin(*row, counter, epoch);
-    store(row->counters[counter].barrier, bounds.barrier);
-    store(row->counters[counter].limit, bounds.limit);
-    store(row->counted, row->counted | bit(counter));
+    store_release(row->counters[counter].barrier, bounds.barrier);
+    store_release(row->counters[counter].limit, bounds.limit);
+    store_release(row->counted, row->counted | bit(counter));
     return {};
 }
 
@@ -218,8 +183,8 @@ Status clear_bounds(const Environments& environments, bh_label label, bh_beancou
     BULKHEAD_TRY_VALUE(counted, counted_by(label));
     if ((counted & bit(counter)) == 0)
         return {};
-    BULKHEAD_TRY_VALUE(row, Row::open(label.slot));
-    store(row->counted, row->counted & ~bit(counter));
+    BULKHEAD_TRY_VALUE(row, Row::open(kRows, label.slot));
+    store_release(row->counted, row->counted & ~bit(counter));
     return settle(environments);
 }
 

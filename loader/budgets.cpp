@@ -2,12 +2,8 @@
 
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <linux/membarrier.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <charconv>
 #include <ctime>
@@ -20,6 +16,8 @@
 #include "loader/map_view.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
+#include "loader/slot_row.h"
+#include "loader/store_release.h"
 
 namespace bulkhead::loader {
 namespace {
@@ -38,59 +36,26 @@ __u64 boot_now_ns() {
     return static_cast<__u64>(now.tv_sec) * 1'000'000'000 + static_cast<__u64>(now.tv_nsec);
 }
 
-// A page of rows, mapped, so that terms change beside counts that move.
-class Row {
-public:
-    static Result<Row> open(__u32 slot) {
-        BULKHEAD_TRY_VALUE(fd, open_pinned(map_pin(kRows)));
-        const std::size_t first = slot - slot % kWindow;
-        BULKHEAD_TRY_VALUE(
-            window, MappedArray<bh_budgets>::map_part(
-                        fd.get(), first, kWindow, MappedArray<bh_budgets>::Access::kWrite, kRows));
-        return Row(std::move(window), slot % kWindow);
-    }
-
-    [[nodiscard]] bh_budgets& operator*() const { return window_[index_]; }
-    [[nodiscard]] bh_budgets* operator->() const { return &window_[index_]; }
-
-private:
-    static constexpr std::size_t kWindow = 4096 / sizeof(bh_budgets);
-
-    Row(MappedArray<bh_budgets> window, std::size_t index)
-        : window_(std::move(window)), index_(index) {}
-
-    MappedArray<bh_budgets> window_;
-    std::size_t index_;
-};
-
-template <typename Field>
-void store(Field& field, Field value) {
-    std::atomic_ref<Field>(field).store(value, std::memory_order_release);
-}
-
-// Returns when no program runs any more that read the row before: they are RCU readers.
-void wait_for_programs() {
-    (void)::syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
-}
+using Row = SlotRow<bh_budgets>;
 
 void take_over(bh_budgets& row, __u32 serial) {
     if (row.serial == serial)
         return;
-    store(row.asked, __u32{0});
+    store_release(row.asked, __u32{0});
     if (row.serial != 0) {
-        store(row.serial, __u32{0});
+        store_release(row.serial, __u32{0});
         wait_for_programs();
     }
     std::fill(std::begin(row.budgets), std::end(row.budgets), bh_budget{});
     row.cpu_offsets = 0;
-    store(row.serial, serial);
+    store_release(row.serial, serial);
 }
 
 void store_terms(bh_budget& budget, const BudgetTerms& terms) {
-    store(budget.amount, terms.amount);
-    store(budget.warn, terms.warn);
-    store(budget.on_warn, static_cast<__u32>(terms.on_warn));
-    store(budget.on_exceed, static_cast<__u32>(terms.on_exceed));
+    store_release(budget.amount, terms.amount);
+    store_release(budget.warn, terms.warn);
+    store_release(budget.on_warn, static_cast<__u32>(terms.on_warn));
+    store_release(budget.on_exceed, static_cast<__u32>(terms.on_exceed));
 }
 
 // What is past neither any more is open again.
@@ -98,9 +63,9 @@ void reopen(bh_budget& budget) {
     const __u64 period = bh_period_at(boot_now_ns(), budget.origin_ns, budget.period_ns);
     const __u64 used = bh_used_in(budget.spent, period);
     if (used < budget.amount)
-        store(budget.exceeded_in, __u64{0});
+        store_release(budget.exceeded_in, __u64{0});
     if (used < budget.warn)
-        store(budget.warned_in, __u64{0});
+        store_release(budget.warned_in, __u64{0});
 }
 
 // What the running count of `kind` is now; BH_NEVER: the program that sees it next will know.
@@ -156,7 +121,7 @@ Status find_cpu_time(bh_budgets& row) {
         return {};
     BULKHEAD_TRY_VALUE(offsets, find_cpu_offsets());
     row.cpu_count = static_cast<__u32>(libbpf_num_possible_cpus());
-    store(row.cpu_offsets, offsets);
+    store_release(row.cpu_offsets, offsets);
     return {};
 }
 
@@ -208,7 +173,7 @@ Status set_budget(const Environments& environments, bh_label label, const Budget
     if (environments.record(label) == nullptr)
         return fail(Error(ESTALE, "the environment is gone"));
     environments.note_budgets(label);
-    BULKHEAD_TRY_VALUE(row, Row::open(label.slot));
+    BULKHEAD_TRY_VALUE(row, Row::open(kRows, label.slot));
     take_over(*row, label.serial);
     if (kind == BH_BUDGET_CPU)
         BULKHEAD_TRY(find_cpu_time(*row));
@@ -223,11 +188,11 @@ Status set_budget(const Environments& environments, bh_label label, const Budget
         return {};
     }
     if ((row->asked & bit(kind)) != 0) {
-        store(row->asked, row->asked & ~bit(kind));
+        store_release(row->asked, row->asked & ~bit(kind));
         wait_for_programs();
     }
     budget = begin(kind, terms, cgroup.running, carried);
-    store(row->asked, row->asked | bit(kind));
+    store_release(row->asked, row->asked | bit(kind));
     return {};
 }
 
@@ -236,8 +201,8 @@ Status clear_budget(const Environments& environments, bh_label label, bh_budget_
     BULKHEAD_TRY_VALUE(asked, asked_by(label));
     if ((asked & bit(kind)) == 0)
         return {};
-    BULKHEAD_TRY_VALUE(row, Row::open(label.slot));
-    store(row->asked, row->asked & ~bit(kind));
+    BULKHEAD_TRY_VALUE(row, Row::open(kRows, label.slot));
+    store_release(row->asked, row->asked & ~bit(kind));
     if (row->asked == 0)
         BULKHEAD_TRY(detach_from_cgroup(kPackets, label));
     return settle(environments);

@@ -187,22 +187,12 @@ bool is_bounded(const loader::Bounds& bounds) {
     return bounds.barrier != BH_UNLIMITED || bounds.limit != BH_UNLIMITED;
 }
 
-Result<Cgroup> cgroup_of(const loader::Environments& environments, bh_label label) {
-    const bh_environment* record = environments.record(label);
-    if (record == nullptr)
-        return fail(Error(ESTALE, "the environment is gone"));
-    auto directory = loader::open_cgroup(record->cgroup_id);
-    if (!directory)
-        return fail(std::move(directory).error());
-    return Cgroup::over(std::move(*directory));
-}
-
 }  // namespace
 
 Result<std::vector<Beancounter>> read_beancounters(const std::string& name) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
-    auto cgroup = cgroup_of(environments, label);
+    auto cgroup = cgroup_of_environment(environments, label);
     if (!cgroup)
         return fail(std::move(cgroup).error());
     BULKHEAD_TRY_VALUE(usage, read_usage(cgroup->fd()));
@@ -256,7 +246,7 @@ Status set_bounds(const loader::Environments& environments, bh_label label, cons
 Status set_bounds_of(const std::string& name, const std::vector<BeancounterBounds>& wanted) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
-    auto cgroup = cgroup_of(environments, label);
+    auto cgroup = cgroup_of_environment(environments, label);
     if (!cgroup)
         return fail(std::move(cgroup).error());
     const bool adopted = (environments.record(label)->flags & BH_ENV_ADOPTED) != 0;

@@ -46,16 +46,6 @@ Status check_clock(const Cgroup& cgroup, bh_budget_kind kind) {
                     .advise("enable it in the cgroup above: cgroup.subtree_control"));
 }
 
-Result<Cgroup> cgroup_of(const loader::Environments& environments, bh_label label) {
-    const bh_environment* record = environments.record(label);
-    if (record == nullptr)
-        return fail(Error(ESTALE, "the environment is gone"));
-    auto directory = loader::open_cgroup(record->cgroup_id);
-    if (!directory)
-        return fail(std::move(directory).error());
-    return Cgroup::over(std::move(*directory));
-}
-
 Status check_adopted(const bh_environment& record, const std::vector<BudgetWanted>& wanted) {
     if ((record.flags & BH_ENV_ADOPTED) == 0)
         return {};
@@ -135,7 +125,7 @@ Status set_budget(const loader::Environments& environments, bh_label label, cons
 Status set_budgets_of(const std::string& name, const std::vector<BudgetWanted>& wanted) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
-    auto cgroup = cgroup_of(environments, label);
+    auto cgroup = cgroup_of_environment(environments, label);
     if (!cgroup)
         return fail(std::move(cgroup).error());
     BULKHEAD_TRY(check_adopted(*environments.record(label), wanted));

@@ -40,9 +40,12 @@ std::vector<const EnvironmentText*> EnvironmentTexts::of(const std::vector<Usage
     texts.reserve(all.size());
     for (const Usage& usage : all) {
         auto kept = by_serial_.find(usage.serial);
-        if (kept == by_serial_.end()) {
+        if (kept == by_serial_.end() || kept->second.environment != usage.environment) {
             const auto started_unix_s = static_cast<double>(usage.started_unix_ns) / 1e9;
-            kept = by_serial_.emplace(usage.serial, Kept{{usage.environment, started_unix_s}, 0})
+            kept = by_serial_
+                       .insert_or_assign(
+                           usage.serial,
+                           Kept{usage.environment, {usage.environment, started_unix_s}, 0})
                        .first;
         }
         kept->second.call = calls_;

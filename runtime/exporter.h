@@ -35,6 +35,7 @@ public:
 
 private:
     struct Kept {
+        std::string environment;  // loading anew begins with the first serial again
         EnvironmentText text;
         std::uint64_t call;  // in which it was last asked for
     };

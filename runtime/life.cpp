@@ -12,9 +12,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "loader/cgroup_programs.h"
 #include "loader/guard.h"
 #include "loader/pins.h"
-#include "runtime/cgroup.h"
 #include "runtime/forced_unload.h"
 #include "runtime/journal.h"
 #include "runtime/remains.h"
@@ -169,6 +169,16 @@ Result<bh_label> find_environment(const loader::Environments& environments,
     if (!label)
         return fail(not_found(name));
     return *label;
+}
+
+Result<Cgroup> cgroup_of_environment(const loader::Environments& environments, bh_label label) {
+    const bh_environment* record = environments.record(label);
+    if (record == nullptr)
+        return fail(Error(ESTALE, "the environment is gone"));
+    auto directory = loader::open_cgroup(record->cgroup_id);
+    if (!directory)
+        return fail(std::move(directory).error());
+    return Cgroup::over(std::move(*directory));
 }
 
 Result<std::vector<EnvironmentStatus>> list_environments() {

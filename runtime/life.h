@@ -11,6 +11,7 @@
 #include "loader/environments.h"
 #include "loader/programs.h"
 #include "loader/result.h"
+#include "runtime/cgroup.h"
 #include "runtime/store.h"
 
 namespace bulkhead::runtime {
@@ -64,5 +65,7 @@ Result<loader::Environments> open_loaded();
 // Finds a live record by name. ENOENT: no environment has this name.
 Result<bh_label> find_environment(const loader::Environments& environments,
                                   const std::string& name);
+// ESTALE: the record is gone meanwhile.
+Result<Cgroup> cgroup_of_environment(const loader::Environments& environments, bh_label label);
 
 }  // namespace bulkhead::runtime

@@ -171,6 +171,10 @@ TEST(EnvironmentTexts, StayWhileTheEnvironmentLives) {
     EXPECT_EQ(texts.of({usage("web", 1, 101)})[0]->created, "100.000\n");
     // Another one of that name.
     EXPECT_EQ(texts.of({usage("web", 2, 200)})[0]->created, "200.000\n");
+    // Another one of that serial: the programs were loaded anew.
+    const EnvironmentText* const job = texts.of({usage("job", 2, 300)})[0];
+    EXPECT_EQ(job->label, "{environment=\"job\"");
+    EXPECT_EQ(job->created, "300.000\n");
     EXPECT_TRUE(texts.of({}).empty());
     // Forgotten: serials are not used again, but what was kept would stay for ever.
     EXPECT_EQ(texts.of({usage("web", 2, 201)})[0]->created, "201.000\n");
