@@ -17,6 +17,7 @@
 #include "loader/pins.h"
 #include "tests/kernel/actors.h"
 #include "tests/kernel/fixtures.h"
+#include "tests/kernel/keeper.h"
 #include "tests/kernel/proofs.h"
 #include "tests/kernel/rule_rows.h"
 
@@ -352,6 +353,7 @@ TEST(Fence, RefusesAllCodeWhereThePolicyOfDriftIsMissing) {
 }
 
 TEST(Fence, AttachesWhatJudgesCodeOnlyWhileAPolicyAsks) {
+    const NobodyAsks nobody;
     const auto is_attached = [] {
         return ::access(loader::link_pin("bh_exec_code").c_str(), F_OK) == 0;
     };

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 
 #include "loader/on_demand.h"
@@ -37,34 +38,33 @@ Info info_of(const std::string& pin) {
     return info;
 }
 
-// A program that has a pin of its own, and in these cases a link that has one.
+// A program that has a pin of its own, and in this tier a link that has one.
 constexpr const char* kProgram = "bh_exec_code";
 
+// Protected once for all cases, and with an agent anew after one that took it away: the programs
+// come off their hooks in seconds.
 class Guard : public testing::Test {
 protected:
+    static void TearDownTestSuite() {
+        take_off();
+        agent_.reset();
+    }
+
     void SetUp() override {
-        const auto attached = loader::attach_pinned(kProgram);
-        ASSERT_TRUE(attached.has_value()) << attached.error().message();
-        protect();
-    }
-    void TearDown() override {
-        unprotect();
-        EXPECT_TRUE(loader::unpin_link(loader::link_pin(kProgram)).has_value());
+        if (!agent_)
+            protect();
+        arm();
     }
 
-    void protect() {
-        loader::ProtectOptions options;
-        options.executables.agent = agent.path();
-        if (!program_left_out().empty())
-            options.leave_out.push_back(program_left_out());
-        const auto done = loader::protect(options);
-        ASSERT_TRUE(done.has_value()) << done.error().message();
-        EXPECT_EQ(*done, loader::ProtectOutcome::kProtected);
-    }
+    static void arm() { put_row(armed_); }
+    // As unprotect() begins.
+    static void disarm() { put_row(bh_guard{}); }
 
-    static void unprotect() {
+    // All of it; the next case begins anew.
+    static void take_off() {
         const auto done = loader::unprotect();
         EXPECT_TRUE(done.has_value()) << done.error().message();
+        agent_.reset();
     }
 
     static bh_guard_log log() {
@@ -90,19 +90,45 @@ protected:
     void expect_only_ours(bh_guard_hook hook, const Words& act) {
         expect_refused_to_others(hook, act);
         EXPECT_EQ(act_by_ourselves(act), 0) << act[0] << " by ourselves";
-        const auto guard = loader::open_pinned_map<__u32, bh_guard>("bh_guard");
-        ASSERT_TRUE(guard.has_value()) << guard.error().message();
-        const auto armed = guard->find(0);
-        ASSERT_TRUE(armed.has_value() && *armed);
-        // As unprotect() begins: that the programs are taken off, too, takes seconds.
-        ASSERT_TRUE(guard->put(0, bh_guard{}).has_value());
+        disarm();
         EXPECT_EQ(other.act(act), 0) << act[0] << " without protection";
-        ASSERT_TRUE(guard->put(0, **armed).has_value());
+        arm();
     }
 
+    static const Copy& agent() { return *agent_; }
+
     Copy other{"other"};
-    Copy agent{"agent"};
+
+private:
+    static void protect() {
+        agent_.emplace("agent");
+        loader::ProtectOptions options;
+        options.executables.agent = agent_->path();
+        if (!program_left_out().empty())
+            options.leave_out.push_back(program_left_out());
+        const auto done = loader::protect(options);
+        ASSERT_TRUE(done.has_value()) << done.error().message();
+        EXPECT_EQ(*done, loader::ProtectOutcome::kProtected);
+        const auto row = guard_row().find(0);
+        ASSERT_TRUE(row.has_value() && *row);
+        armed_ = **row;
+        EXPECT_EQ(armed_.armed, 1U);
+    }
+
+    static loader::MapView<__u32, bh_guard> guard_row() {
+        auto row = loader::open_pinned_map<__u32, bh_guard>("bh_guard");
+        EXPECT_TRUE(row.has_value()) << row.error().message();
+        return std::move(*row);
+    }
+
+    static void put_row(const bh_guard& row) { EXPECT_TRUE(guard_row().put(0, row).has_value()); }
+
+    static std::optional<Copy> agent_;
+    static bh_guard armed_;
 };
+
+std::optional<Copy> Guard::agent_;
+bh_guard Guard::armed_{};
 
 Words by_id(const char* kind, __u32 id) {
     return {kind, std::to_string(id)};
@@ -132,11 +158,10 @@ GUARD_TEST(LinksAreNotOpenedByTheirIds, "bh_g_bpf") {
 
 GUARD_TEST(LinksThatAreMadeLaterAreOurs, "bh_g_bpf") {
     const std::string pin = loader::link_pin("bh_mmap_code");
-    ASSERT_TRUE(loader::attach_pinned("bh_mmap_code").has_value());
-    const __u32 id = info_of<bpf_link_info>(pin).id;
-    expect_refused_to_others(BH_GUARD_bpf, by_id("link", id));
     EXPECT_TRUE(loader::unpin_link(pin).has_value());
     EXPECT_NE(::access(pin.c_str(), F_OK), 0);
+    ASSERT_TRUE(loader::attach_pinned("bh_mmap_code").has_value());
+    expect_refused_to_others(BH_GUARD_bpf, by_id("link", info_of<bpf_link_info>(pin).id));
 }
 
 GUARD_TEST(PinsAreOutOfReach, "bh_g_place") {
@@ -152,7 +177,7 @@ GUARD_TEST(PinsAreOutOfReach, "bh_g_place") {
 }
 
 GUARD_TEST(ExecutablesAreNotWritten, "bh_g_place") {
-    expect_only_ours(BH_GUARD_inode_permission, {"write", agent.path()});
+    expect_only_ours(BH_GUARD_inode_permission, {"write", agent().path()});
 }
 
 GUARD_TEST(TracingIsNotSwitchedOff, "bh_g_place") {
@@ -163,20 +188,21 @@ GUARD_TEST(TracingIsNotSwitchedOff, "bh_g_place") {
 GUARD_TEST(DirectoryAndExecutablesKeepTheirNames, "bh_g_rename") {
     expect_only_ours(BH_GUARD_inode_rename,
                      {"rename", std::string(loader::kPinRoot), "/sys/fs/bpf/moved"});
-    expect_only_ours(BH_GUARD_inode_rename, {"rename", agent.path(), agent.path() + ".old"});
-    const std::string fresh = agent.path() + ".new";
+    expect_only_ours(BH_GUARD_inode_rename, {"rename", agent().path(), agent().path() + ".old"});
+    const std::string fresh = agent().path() + ".new";
     std::ofstream(fresh).flush();
-    expect_refused_to_others(BH_GUARD_inode_rename, {"rename", fresh, agent.path()});
-    EXPECT_NE(std::filesystem::file_size(agent.path()), 0U) << "it was replaced";
+    expect_refused_to_others(BH_GUARD_inode_rename, {"rename", fresh, agent().path()});
+    EXPECT_NE(std::filesystem::file_size(agent().path()), 0U) << "it was replaced";
 }
 
 GUARD_TEST(ExecutablesAreNotRemoved, "bh_g_unlink") {
-    expect_refused_to_others(BH_GUARD_inode_unlink, {"unlink", agent.path()});
-    EXPECT_EQ(::access(agent.path().c_str(), F_OK), 0);
+    expect_refused_to_others(BH_GUARD_inode_unlink, {"unlink", agent().path()});
+    EXPECT_EQ(::access(agent().path().c_str(), F_OK), 0);
     EXPECT_EQ(other.act({"unlink", other.path()}), 0) << "what is not ours";
-    unprotect();
+    disarm();
     const Copy another("another");
-    EXPECT_EQ(another.act({"unlink", agent.path()}), 0) << "without protection";
+    EXPECT_EQ(another.act({"unlink", agent().path()}), 0) << "without protection";
+    take_off();
 }
 
 // A process of `copy` that goes on until it is killed.
@@ -203,7 +229,7 @@ private:
 };
 
 GUARD_TEST(TheAgentIsNotSignalled, "bh_g_kill") {
-    const Process process(agent);
+    const Process process(agent());
     expect_only_ours(BH_GUARD_task_kill, {"kill", process.pid(), std::to_string(SIGCONT)});
     expect_refused_to_others(BH_GUARD_task_kill, {"kill", process.pid(), std::to_string(SIGKILL)});
     EXPECT_TRUE(process.lives());
@@ -212,7 +238,7 @@ GUARD_TEST(TheAgentIsNotSignalled, "bh_g_kill") {
 }
 
 GUARD_TEST(OurProcessesAreNotTraced, "bh_g_trace") {
-    const Process process(agent);
+    const Process process(agent());
     expect_only_ours(BH_GUARD_ptrace_access_check, {"attach", process.pid()});
     const Process theirs(other);
     EXPECT_EQ(other.act({"attach", theirs.pid()}), 0) << "what is not ours";
@@ -220,9 +246,9 @@ GUARD_TEST(OurProcessesAreNotTraced, "bh_g_trace") {
 
 // One that allows it finds its own executable still mapped.
 GUARD_TEST(NobodyBecomesOneOfUs, "bh_g_prctl") {
-    const Words become = {"become", agent.path()};
+    const Words become = {"become", agent().path()};
     expect_refused_to_others(BH_GUARD_task_prctl, become);
-    unprotect();
+    disarm();
     EXPECT_EQ(other.act(become), EBUSY);
 }
 
@@ -251,9 +277,9 @@ private:
 GUARD_TEST(TheFileSystemOfPinsIsNotUnmounted, "bh_g_umount") {
     const View view;
     expect_refused_to_others(BH_GUARD_sb_umount, {"umount", view.path()});
-    unprotect();
+    disarm();
     EXPECT_EQ(other.act({"umount", view.path()}), 0);
-    protect();
+    arm();
     const View another;
     EXPECT_EQ(act_by_ourselves({"umount", another.path()}), 0);
 }
@@ -274,7 +300,7 @@ TEST_F(Guard, WhoIsTracedIsNotOurs) {
     const Words pin = {"pin", loader::map_pin("bh_envs")};
     EXPECT_EQ(act_by_ourselves(pin), 0);
     EXPECT_EQ(other.act({"trace", self, pin[0], pin[1]}), EPERM);
-    unprotect();
+    disarm();
     EXPECT_EQ(other.act({"trace", self, pin[0], pin[1]}), 0);
 }
 
@@ -287,7 +313,7 @@ TEST_F(Guard, WhoIsInAnEnvironmentIsNotOurs) {
     const auto open = [&] { return act_by_name(by_id("map", id)); };
     EXPECT_EQ(Actor::run(&mine, open), EPERM);
     EXPECT_GT(log().refused[BH_GUARD_bpf_map], before);
-    unprotect();
+    disarm();
     EXPECT_EQ(Actor::run(&mine, open), 0);
 }
 
@@ -302,7 +328,7 @@ TEST_F(Guard, ASecondOneIsANoOp) {
     ASSERT_TRUE(again.has_value());
     EXPECT_EQ(*again, loader::ProtectOutcome::kAlreadyProtected);
     EXPECT_TRUE(*loader::is_protected());
-    unprotect();
+    take_off();
     EXPECT_FALSE(*loader::is_protected());
     for (const std::string& name : loader::guard_program_names())
         EXPECT_NE(::access(loader::link_pin(name).c_str(), F_OK), 0) << name;

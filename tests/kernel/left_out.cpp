@@ -15,9 +15,12 @@
 #include <map>
 
 #include "loader/guard.h"
+#include "loader/held_links.h"
+#include "loader/on_demand.h"
 #include "loader/pins.h"
 #include "loader/programs.h"
 #include "runtime/cgroup.h"
+#include "tests/kernel/keeper.h"
 #include "tests/kernel/proofs.h"
 
 namespace bulkhead::tests {
@@ -37,6 +40,7 @@ public:
                             .advise("bulkhead unload"));
         Attached attached;
         BULKHEAD_TRY(attached.take_over_links());
+        BULKHEAD_TRY(keep_programs());
         return attached;
     }
 
@@ -51,6 +55,12 @@ public:
             return {};
         }
         // Attached by whoever needs it, from its pin.
+        if (auto kept = loader::hold_link(loader::link_pin(program))) {
+            std::filesystem::remove(loader::link_pin(program));
+            std::vector<loader::HeldLink> links;
+            links.push_back(std::move(*kept));
+            BULKHEAD_TRY(loader::drop(std::move(links)));
+        }
         BULKHEAD_TRY_VALUE(held, loader::open_pinned(loader::program_pin(program)));
         unpinned_ = std::move(held);
         if (::unlink(loader::program_pin(program).c_str()) != 0)
@@ -66,7 +76,7 @@ public:
         if (bpf_obj_pin(unpinned_.get(), loader::program_pin(program).c_str()) != 0)
             return fail_errno("pin " + program);
         unpinned_.reset();
-        return {};
+        return loader::is_on_demand(program) ? loader::attach_pinned(program) : Status{};
     }
 
 private:

@@ -17,6 +17,7 @@
 #include "loader/programs.h"
 #include "tests/kernel/escape/technique.h"
 #include "tests/kernel/foreign.h"
+#include "tests/kernel/keeper.h"
 #include "tests/kernel/left_out.h"
 #include "tests/kernel/proofs.h"
 
@@ -31,9 +32,13 @@ public:
         ASSERT_TRUE(loaded.has_value()) << loaded.error().message();
         ASSERT_EQ(*loaded, bulkhead::loader::LoadOutcome::kLoaded)
             << "programs of an earlier run are in the kernel";
+        const auto kept = bulkhead::tests::keep_programs();
+        ASSERT_TRUE(kept.has_value()) << kept.error().message();
     }
 
     void TearDown() override {
+        const auto gone = bulkhead::tests::let_programs_go();
+        EXPECT_TRUE(gone.has_value()) << gone.error().message();
         const auto unloaded = bulkhead::loader::unload();
         EXPECT_TRUE(unloaded.has_value()) << unloaded.error().message();
     }
