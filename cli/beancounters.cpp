@@ -4,9 +4,8 @@
 #include <cstdio>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
+#include "runtime/json.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -19,7 +18,7 @@ struct Options {
 Result<int> print(const Options& options) {
     BULKHEAD_TRY_VALUE(counters, runtime::read_beancounters(options.name));
     if (options.json)
-        std::puts(runtime::to_json(counters).dump(2).c_str());
+        std::puts(runtime::to_json(counters).indented().c_str());
     else
         std::fputs(runtime::to_text(counters).c_str(), stdout);
     return 0;

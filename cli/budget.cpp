@@ -2,10 +2,9 @@
 #include <cstdio>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
 #include "runtime/budgets.h"
+#include "runtime/json.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -28,10 +27,10 @@ Result<int> print(const Options& options) {
         std::fputs(runtime::to_text(all).c_str(), stdout);
         return 0;
     }
-    nlohmann::json array = nlohmann::json::array();
+    Json array = Json::array();
     for (const runtime::NamedBudgets& one : all)
         array.push_back(runtime::to_json(one));
-    std::puts((options.name.empty() ? array : array.front()).dump(2).c_str());
+    std::puts((options.name.empty() ? array : array[0]).indented().c_str());
     return 0;
 }
 

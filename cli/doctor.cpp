@@ -6,9 +6,8 @@
 #include <memory>
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
+#include "runtime/json.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -60,7 +59,7 @@ void print_table(const runtime::Diagnosis& diagnosis) {
 }
 
 void print_json(const runtime::Diagnosis& diagnosis) {
-    nlohmann::ordered_json checks = nlohmann::ordered_json::array();
+    Json checks = Json::array();
     for (const runtime::Check& check : diagnosis.checks)
         checks.push_back({{"name", check.name},
                           {"group", check.group},
@@ -68,9 +67,9 @@ void print_json(const runtime::Diagnosis& diagnosis) {
                           {"effective", check.effective},
                           {"why", check.why},
                           {"remedy", check.remedy}});
-    const nlohmann::ordered_json document = {
+    const Json document = {
         {"kernel", diagnosis.kernel}, {"can_enforce", diagnosis.can_enforce()}, {"checks", checks}};
-    std::puts(document.dump(2).c_str());
+    std::puts(document.indented().c_str());
 }
 
 Action declare(OptionSet& set) {

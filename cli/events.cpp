@@ -8,17 +8,14 @@
 #include <ctime>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
 #include "runtime/clock.h"
 #include "runtime/event_watch.h"
+#include "runtime/json.h"
 #include "runtime/refusal_report.h"
 
 namespace bulkhead::cli {
 namespace {
-
-using nlohmann::json;
 
 constexpr timespec kPoll = {0, 200'000'000};
 
@@ -32,30 +29,30 @@ struct Options {
 };
 
 // "key=value" of what the event alone has.
-std::string details_of(const json& event) {
+std::string details_of(const Json& event) {
     std::string text;
-    for (const auto& [key, value] : event.items()) {
+    for (const auto& [key, value] : event.members()) {
         if (key == "time" || key == "event" || key == "environment")
             continue;
-        text +=
-            fmt::format(" {}={}", key, value.is_string() ? value.get<std::string>() : value.dump());
+        text += fmt::format(" {}={}", key, value.is_text() ? value.text() : value.compact());
     }
     return text;
 }
 
-std::string refusal_of(const json& event) {
-    return fmt::format(" {}[{}] {} {}: {} by {}", event.value("comm", ""), event.value("pid", 0),
-                       event.value("hook", ""), event.value("object", ""), event.value("errno", ""),
-                       event.value("rule", ""));
+std::string refusal_of(const Json& event) {
+    return fmt::format(" {}[{}] {} {}: {} by {}", event["comm"].text(), event["pid"].compact(),
+                       event["hook"].text(), event["object"].text(), event["errno"].text(),
+                       event["rule"].text());
 }
 
-void print(const Options& options, const json& event) {
+void print(const Options& options, const Json& event) {
     if (options.as_json) {
-        std::puts(event.dump().c_str());
+        std::puts(event.compact().c_str());
         return;
     }
-    fmt::print("{} {} {}{}\n", event.value("time", ""), event.value("environment", "-"),
-               event.value("event", ""),
+    const std::string& environment = event["environment"].text();
+    fmt::print("{} {} {}{}\n", event["time"].text(), environment.empty() ? "-" : environment,
+               event["event"].text(),
                event.contains("hook") ? refusal_of(event) : details_of(event));
 }
 
@@ -74,8 +71,8 @@ Result<int> events(const Options& options) {
     std::signal(SIGTERM, [](int) { interrupted = 1; });
     runtime::EventWatch watch(options.name);
     do {
-        for (const json& event : watch.look())
-            if (event.value("time", "") >= from)
+        for (const Json& event : watch.look())
+            if (event["time"].text() >= from)
                 print(options, event);
         std::fflush(stdout);
         if (options.follow && interrupted == 0)

@@ -5,11 +5,10 @@
 #include <cstdio>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
 #include "cli/process_options.h"
 #include "runtime/join.h"
+#include "runtime/json.h"
 #include "runtime/supervise.h"
 
 namespace bulkhead::cli {
@@ -63,13 +62,13 @@ Result<int> exec_captured(const Options& options, const Payload& payload, runtim
     stdio.output = output.fd();
     stdio.error = error.fd();
     BULKHEAD_TRY_VALUE(code, join_and_mind(options, payload, stdio));
-    const nlohmann::json json{{"name", options.name},
-                              {"command", payload},
-                              {"exit_code", code},
-                              {"stdout", output.text()},
-                              {"stderr", error.text()}};
+    const Json json{{"name", options.name},
+                    {"command", payload},
+                    {"exit_code", code},
+                    {"stdout", output.text()},
+                    {"stderr", error.text()}};
     // What is no UTF-8 is shown as the replacement character.
-    std::puts(json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+    std::puts(json.indented().c_str());
     return code;
 }
 

@@ -2,9 +2,8 @@
 
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/clock.h"
+#include "runtime/json.h"
 #include "runtime/ledger/bill.h"
 #include "runtime/ledger/instant.h"
 #include "runtime/receipts_drain.h"
@@ -39,7 +38,7 @@ Result<int> receipts(const ReceiptsOptions& options) {
         std::fprintf(stderr, "bulkhead receipts: %s\n", note.c_str());
     BULKHEAD_TRY_VALUE(found, opened->ledger.receipts(filter));
     if (options.json)
-        std::puts(runtime::receipts_json(found).dump(2).c_str());
+        std::puts(runtime::receipts_json(found).indented().c_str());
     else
         std::fputs(
             (options.csv ? runtime::receipts_csv(found) : runtime::receipts_text(found)).c_str(),
@@ -55,7 +54,7 @@ Result<int> bill(const BillOptions& options) {
         std::fprintf(stderr, "bulkhead bill: %s\n", note.c_str());
     const ledger::Bill& bill = made.bill;
     if (options.json)
-        std::puts(ledger::bill_json(bill).dump(2).c_str());
+        std::puts(ledger::bill_json(bill).indented().c_str());
     else
         std::fputs((options.csv ? ledger::bill_csv(bill) : ledger::bill_text(bill)).c_str(),
                    stdout);

@@ -35,10 +35,10 @@ Action declare(OptionSet& set) {
             print_table(all);
             return 0;
         }
-        nlohmann::json array = nlohmann::json::array();
+        Json array = Json::array();
         for (const auto& status : all)
             array.push_back(status_to_json(status));
-        std::puts(array.dump(2).c_str());
+        std::puts(array.indented().c_str());
         return 0;
     };
 }

@@ -3,12 +3,11 @@
 #include <memory>
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
 #include "cli/helper_program.h"
 #include "loader/guard.h"
 #include "loader/programs.h"
+#include "runtime/json.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -37,10 +36,9 @@ Result<int> load(const Options& options) {
     BULKHEAD_TRY_VALUE(is_protected, loader::is_protected());
     const std::string what = is_protected ? "loaded and protected" : "loaded";
     if (options.json)
-        std::puts(
-            nlohmann::json{{"loaded", true}, {"changed", changed}, {"protected", is_protected}}
-                .dump()
-                .c_str());
+        std::puts(Json{{"loaded", true}, {"changed", changed}, {"protected", is_protected}}
+                      .compact()
+                      .c_str());
     else
         std::puts((changed ? what : what + " already").c_str());
     return 0;

@@ -2,12 +2,12 @@
 
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
+#include "runtime/json.h"
 
 namespace bulkhead::cli {
 
 void print_outcome(const std::string& name, const char* outcome) {
-    std::puts(nlohmann::json{{"name", name}, {"outcome", outcome}}.dump().c_str());
+    std::puts(Json{{"name", name}, {"outcome", outcome}}.compact().c_str());
 }
 
 }  // namespace bulkhead::cli

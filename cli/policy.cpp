@@ -5,10 +5,9 @@
 #include <cstdio>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
 #include "runtime/apply.h"
+#include "runtime/json.h"
 #include "runtime/learned_record.h"
 #include "runtime/policy/decide.h"
 #include "runtime/policy/diff.h"
@@ -65,8 +64,8 @@ Result<int> show(const Options& options) {
     return 0;
 }
 
-nlohmann::json to_json(const std::vector<policy::Difference>& list) {
-    nlohmann::json array = nlohmann::json::array();
+Json to_json(const std::vector<policy::Difference>& list) {
+    Json array = Json::array();
     for (const policy::Difference& one : list)
         array.push_back({{"act", one.act}, {"first", one.by_first}, {"second", one.by_second}});
     return array;
@@ -91,10 +90,10 @@ Result<int> diff(const Options& options) {
     BULKHEAD_TRY_VALUE(second, runtime::find_policy(second_name));
     const policy::Differences found = policy::compare(first, second);
     if (options.json) {
-        std::puts(nlohmann::json{{"first_only", to_json(found.first_only)},
-                                 {"second_only", to_json(found.second_only)},
-                                 {"modes", found.modes}}
-                      .dump(2)
+        std::puts(Json{{"first_only", to_json(found.first_only)},
+                       {"second_only", to_json(found.second_only)},
+                       {"modes", found.modes}}
+                      .indented()
                       .c_str());
         return 0;
     }
@@ -112,11 +111,11 @@ Result<int> explain(const Options& options) {
     BULKHEAD_TRY_VALUE(loaded, runtime::find_policy(options.words[1]));
     BULKHEAD_TRY_VALUE(decision, policy::decide_act(loaded, options.words[2], options.words[3]));
     if (options.json)
-        std::puts(nlohmann::json{{"allowed", decision.allowed},
-                                 {"if_named_by", policy::peer_of(loaded, decision)},
-                                 {"rule", loaded.describe_rule(decision.rule)},
-                                 {"rule_number", decision.rule}}
-                      .dump()
+        std::puts(Json{{"allowed", decision.allowed},
+                       {"if_named_by", policy::peer_of(loaded, decision)},
+                       {"rule", loaded.describe_rule(decision.rule)},
+                       {"rule_number", decision.rule}}
+                      .compact()
                       .c_str());
     else
         fmt::print("{}\n", policy::describe(loaded, decision));
@@ -129,9 +128,9 @@ Result<int> apply(const Options& options) {
     BULKHEAD_TRY_VALUE(policy, policy::load_enforced(source));
     BULKHEAD_TRY_VALUE(generation, runtime::apply_policy(name, policy, source));
     if (options.json)
-        std::puts(nlohmann::json{
+        std::puts(Json{
             {"name", name}, {"outcome", "applied"}, {"policy", source}, {"generation", generation}}
-                      .dump()
+                      .compact()
                       .c_str());
     return 0;
 }
@@ -142,9 +141,8 @@ Result<int> learn(const Options& options) {
     if (!options.output.empty())
         BULKHEAD_TRY(runtime::write_learned(learned, options.output));
     if (options.json)
-        std::puts(nlohmann::json{
-            {"name", options.words[1]}, {"policy", learned.text}, {"lost", learned.lost}}
-                      .dump()
+        std::puts(Json{{"name", options.words[1]}, {"policy", learned.text}, {"lost", learned.lost}}
+                      .compact()
                       .c_str());
     else if (options.output.empty())
         std::fputs(learned.text.c_str(), stdout);

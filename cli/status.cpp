@@ -20,7 +20,7 @@ Action declare(OptionSet& set) {
     return [options](const Payload&) -> Result<int> {
         BULKHEAD_TRY_VALUE(status, runtime::environment_status(options->name));
         if (options->json)
-            std::puts(status_to_json(status).dump(2).c_str());
+            std::puts(status_to_json(status).indented().c_str());
         else
             std::fputs(status_to_text(status).c_str(), stdout);
         return 0;

@@ -35,17 +35,17 @@ std::string joined(const std::vector<std::string>& words, const char* separator)
 
 }  // namespace
 
-nlohmann::json status_to_json(const runtime::EnvironmentStatus& status) {
-    nlohmann::json json{{"name", status.name},
-                        {"phase", runtime::phase_name(status.phase)},
-                        {"mode", policy::mode_name(status.control)},
-                        {"generation", BH_CONTROL_GENERATION(status.control)},
-                        {"allowed_classes", allowed_classes(status.control)},
-                        {"added_classes", added_classes(status.control)},
-                        {"refused", status.refused},
-                        {"audited", status.audited},
-                        {"learned", status.learned},
-                        {"unlearned", status.unlearned}};
+Json status_to_json(const runtime::EnvironmentStatus& status) {
+    Json json{{"name", status.name},
+              {"phase", runtime::phase_name(status.phase)},
+              {"mode", policy::mode_name(status.control)},
+              {"generation", BH_CONTROL_GENERATION(status.control)},
+              {"allowed_classes", allowed_classes(status.control)},
+              {"added_classes", added_classes(status.control)},
+              {"refused", status.refused},
+              {"audited", status.audited},
+              {"learned", status.learned},
+              {"unlearned", status.unlearned}};
     if (status.exit_code)
         json["exit_code"] = *status.exit_code;
     if (!status.problem.empty())

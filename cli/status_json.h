@@ -3,13 +3,12 @@
 
 #include <string>
 
-#include <nlohmann/json.hpp>
-
+#include "runtime/json.h"
 #include "runtime/life.h"
 
 namespace bulkhead::cli {
 
-nlohmann::json status_to_json(const runtime::EnvironmentStatus& status);
+Json status_to_json(const runtime::EnvironmentStatus& status);
 // Several lines, "key: value".
 std::string status_to_text(const runtime::EnvironmentStatus& status);
 

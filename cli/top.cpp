@@ -2,9 +2,8 @@
 #include <cstdio>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
+#include "runtime/json.h"
 #include "runtime/top/screen.h"
 
 namespace bulkhead::cli {
@@ -50,10 +49,10 @@ Result<int> show(const Options& options) {
         std::fputs(top::table_text(view, model).c_str(), stdout);
         return 0;
     }
-    nlohmann::json array = nlohmann::json::array();
+    Json array = Json::array();
     for (const top::Row* row : model.rows(view.sort, view.order, view.filter))
         array.push_back(to_json(*row));
-    std::puts(array.dump(2).c_str());
+    std::puts(array.indented().c_str());
     return 0;
 }
 

@@ -4,10 +4,9 @@
 #include <cstdio>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
 #include "runtime/cgroup.h"
+#include "runtime/json.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -20,7 +19,7 @@ struct Options {
 Result<int> print_one(const Options& options) {
     BULKHEAD_TRY_VALUE(usage, runtime::read_usage_of(options.name));
     if (options.json)
-        std::puts(runtime::to_json(usage).dump(2).c_str());
+        std::puts(runtime::to_json(usage).indented().c_str());
     else
         std::fputs(runtime::to_text(usage).c_str(), stdout);
     return 0;
@@ -33,10 +32,10 @@ Result<int> print_all(const Options& options) {
             std::fputs(runtime::to_text(usage).c_str(), stdout);
         return 0;
     }
-    nlohmann::json array = nlohmann::json::array();
+    Json array = Json::array();
     for (const runtime::Usage& usage : all)
         array.push_back(runtime::to_json(usage));
-    std::puts(array.dump(2).c_str());
+    std::puts(array.indented().c_str());
     return 0;
 }
 

@@ -8,12 +8,11 @@
 #include <ctime>
 #include <memory>
 
-#include <nlohmann/json.hpp>
-
 #include "cli/commands.h"
 #include "loader/refusals.h"
 #include "runtime/clock.h"
 #include "runtime/explain.h"
+#include "runtime/json.h"
 #include "runtime/life.h"
 #include "runtime/refusal_json.h"
 #include "runtime/refusal_report.h"
@@ -81,7 +80,7 @@ void print_reason(const runtime::ExplainedRefusal& refusal) {
 
 void print(const Options& options, const runtime::ExplainedRefusal& refusal) {
     if (options.json && options.follow) {
-        std::puts(to_json(options.name, refusal).dump().c_str());
+        std::puts(to_json(options.name, refusal).compact().c_str());
         return;
     }
     fmt::print("{} {}\n", when(refusal.row.time_ns), act_of(refusal));
@@ -142,10 +141,10 @@ private:
 Result<int> print_once(const Options& options, Watch& watch, std::uint64_t oldest_ns) {
     BULKHEAD_TRY_VALUE(rows, watch.rows(0, oldest_ns));
     if (options.json) {
-        nlohmann::json array = nlohmann::json::array();
+        Json array = Json::array();
         for (const bh_refusal& row : rows)
             array.push_back(to_json(options.name, watch.explain(row)));
-        std::puts(array.dump(2).c_str());
+        std::puts(array.indented().c_str());
         return 0;
     }
     if (options.all) {

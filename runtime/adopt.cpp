@@ -13,8 +13,6 @@
 #include <filesystem>
 #include <optional>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/adoption.h"
 #include "loader/cgroup_programs.h"
 #include "loader/pins.h"
@@ -25,6 +23,7 @@
 #include "runtime/clock.h"
 #include "runtime/core_dumps.h"
 #include "runtime/journal.h"
+#include "runtime/json.h"
 #include "runtime/learned_record.h"
 #include "runtime/life.h"
 #include "runtime/policy_record.h"
@@ -292,7 +291,7 @@ Status release(const std::string& name) {
     BULKHEAD_TRY_VALUE(state, directory.load());
     BULKHEAD_TRY(release_all(environments, label, state.spec.adopted_cgroup, Adoption::kComplete));
     BULKHEAD_TRY(remove_state(name));
-    tell("released", name, nlohmann::json::object());
+    tell("released", name, Json::object());
     return {};
 }
 

@@ -2,13 +2,12 @@
 
 #include <cerrno>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/adopt_target.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
 #include "runtime/core_dumps.h"
 #include "runtime/journal.h"
+#include "runtime/json.h"
 #include "runtime/learned_record.h"
 #include "runtime/life.h"
 #include "runtime/policy/classes.h"

@@ -8,11 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "bpf/wire.h"
 #include "loader/beancounters.h"
 #include "loader/result.h"
+#include "runtime/json.h"
 
 namespace bulkhead::loader {
 class Environments;
@@ -37,7 +36,7 @@ struct Beancounter {
 // name.
 Result<std::vector<Beancounter>> read_beancounters(const std::string& name);
 
-nlohmann::json to_json(const std::vector<Beancounter>& counters);
+Json to_json(const std::vector<Beancounter>& counters);
 // A line each, below a line of titles.
 std::string to_text(const std::vector<Beancounter>& counters);
 

@@ -1,22 +1,17 @@
 // How beancounters look as JSON and to people.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/beancounters.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 namespace {
 
 using Value = std::optional<std::uint64_t>;
 
-nlohmann::json number_or_null(const Value& value) {
-    return value ? nlohmann::json(*value) : nlohmann::json(nullptr);
-}
-
 // A bound that is not there is told apart from a counter that does not count.
-nlohmann::json bound_to_json(const Value& bound) {
-    return bound == BH_UNLIMITED ? nlohmann::json("unlimited") : number_or_null(bound);
+Json bound_to_json(const Value& bound) {
+    return bound == BH_UNLIMITED ? Json("unlimited") : Json(bound);
 }
 
 std::string cell(const Value& value) {
@@ -27,15 +22,15 @@ std::string cell(const Value& value) {
 
 }  // namespace
 
-nlohmann::json to_json(const std::vector<Beancounter>& counters) {
-    nlohmann::json array = nlohmann::json::array();
+Json to_json(const std::vector<Beancounter>& counters) {
+    Json array = Json::array();
     for (const Beancounter& counter : counters)
         array.push_back({{"name", counter.name},
-                         {"held", number_or_null(counter.held)},
-                         {"maxheld", number_or_null(counter.maxheld)},
+                         {"held", counter.held},
+                         {"maxheld", counter.maxheld},
                          {"barrier", bound_to_json(counter.barrier)},
                          {"limit", bound_to_json(counter.limit)},
-                         {"failcnt", number_or_null(counter.failcnt)}});
+                         {"failcnt", counter.failcnt}});
     return array;
 }
 

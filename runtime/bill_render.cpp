@@ -1,16 +1,14 @@
 // A bill as text, CSV and JSON.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/clock.h"
+#include "runtime/json.h"
 #include "runtime/ledger/bill.h"
 #include "runtime/receipts_render.h"
 
 namespace bulkhead::ledger {
 namespace {
 
-using nlohmann::json;
 using runtime::csv_field;
 using runtime::rfc3339;
 
@@ -27,10 +25,10 @@ std::string used_text(const BillItem& item) {
     return item.used ? std::to_string(*item.used) : "not metered";
 }
 
-json item_json(const BillItem& item, unsigned digits) {
+Json item_json(const BillItem& item, unsigned digits) {
     const Quantity& quantity = *item.price->quantity;
     return {{"quantity", quantity.name},
-            {"used", item.used ? json(*item.used) : json()},
+            {"used", item.used},
             {"unit", quantity.base_unit},
             {"price", item.price->text},
             {"amount", amount_text(item.amount, digits)}};
@@ -73,10 +71,10 @@ std::string bill_csv(const Bill& bill) {
     return text;
 }
 
-json bill_json(const Bill& bill) {
-    json lines = json::array();
+Json bill_json(const Bill& bill) {
+    Json lines = Json::array();
     for (const BillLine& line : bill.lines) {
-        json items = json::array();
+        Json items = Json::array();
         for (const BillItem& item : line.items)
             items.push_back(item_json(item, bill.prices.digits));
         lines.push_back({{"environment", line.environment},

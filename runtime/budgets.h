@@ -8,10 +8,9 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "loader/budgets.h"
 #include "loader/result.h"
+#include "runtime/json.h"
 
 namespace bulkhead::loader {
 class Environments;
@@ -50,7 +49,7 @@ struct NamedBudgets {
 };
 Result<std::vector<NamedBudgets>> read_all_budgets();
 
-nlohmann::json to_json(const NamedBudgets& budgets);
+Json to_json(const NamedBudgets& budgets);
 // A line each, below a line of titles.
 std::string to_text(const std::vector<NamedBudgets>& all);
 // "10.00 GiB", "3600 s": what people see of an amount.

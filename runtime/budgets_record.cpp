@@ -8,18 +8,15 @@
 #include <fstream>
 #include <sstream>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/environments.h"
 #include "loader/unique_fd.h"
 #include "runtime/clock.h"
+#include "runtime/json_reader.h"
 #include "runtime/start.h"
 #include "runtime/store.h"
 
 namespace bulkhead::runtime {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr int kFormatVersion = 1;
 constexpr const char* kRemedy =
@@ -105,29 +102,31 @@ std::string to_json(const KeptBudgets& kept) {
                          {"refused", one.used.refused},
                          {"is_warned", one.used.is_warned},
                          {"is_exceeded", one.used.is_exceeded}};
-    return Json({{"format", kFormatVersion}, {"budgets", std::move(budgets)}}).dump() + "\n";
+    return Json{{"format", kFormatVersion}, {"budgets", std::move(budgets)}}.compact() + "\n";
 }
 
 Result<KeptBudgets> kept_from_json(const std::string& text) {
-    try {
-        const Json json = Json::parse(text);
-        if (json.at("format") != kFormatVersion)
-            return fail(Error(EINVAL, "written by another version of bulkhead"));
-        KeptBudgets kept;
-        for (const auto& [kind, one] : json.at("budgets").items()) {
-            KeptBudget& budget = kept[kind];
-            one.at("period_ns").get_to(budget.period_ns);
-            one.at("period_began_unix_ns").get_to(budget.period_began_unix_ns);
-            one.at("used").get_to(budget.used.used);
-            one.at("exceeded").get_to(budget.used.exceeded);
-            one.at("refused").get_to(budget.used.refused);
-            one.at("is_warned").get_to(budget.used.is_warned);
-            one.at("is_exceeded").get_to(budget.used.is_exceeded);
-        }
-        return kept;
-    } catch (const Json::exception& error) {
-        return fail(Error(0, error.what()));
+    BULKHEAD_TRY_VALUE(document, Json::parse(text));
+    std::string wrong;
+    const JsonReader json(document, wrong);
+    if (json.number<int>("format") != kFormatVersion && wrong.empty())
+        return fail(Error(EINVAL, "written by another version of bulkhead"));
+    KeptBudgets kept;
+    const JsonReader budgets = json.object("budgets");
+    for (const std::string& kind : budgets.keys()) {
+        const JsonReader one = budgets.object(kind);
+        KeptBudget& budget = kept[kind];
+        budget.period_ns = one.number<std::uint64_t>("period_ns");
+        budget.period_began_unix_ns = one.number<std::uint64_t>("period_began_unix_ns");
+        budget.used.used = one.number<std::uint64_t>("used");
+        budget.used.exceeded = one.number<std::uint64_t>("exceeded");
+        budget.used.refused = one.number<std::uint64_t>("refused");
+        budget.used.is_warned = one.truth("is_warned");
+        budget.used.is_exceeded = one.truth("is_exceeded");
     }
+    if (!wrong.empty())
+        return fail(Error(0, wrong));
+    return kept;
 }
 
 Status keep_budgets(const loader::Environments& environments, bh_label label) {

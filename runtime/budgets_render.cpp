@@ -3,10 +3,9 @@
 
 #include <array>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/budgets.h"
 #include "runtime/clock.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -77,15 +76,15 @@ std::string period_text(std::uint64_t period_ns) {
     return fmt::format("{}s", seconds);
 }
 
-nlohmann::json to_json(const NamedBudgets& budgets) {
-    nlohmann::json array = nlohmann::json::array();
+Json to_json(const NamedBudgets& budgets) {
+    Json array = Json::array();
     for (const Budget& one : budgets.budgets)
         array.push_back({{"kind", loader::budget_name(one.kind)},
                          {"unit", unit_of(one.kind)},
                          {"used", one.used},
                          {"amount", one.amount},
                          {"left", one.left()},
-                         {"warn", one.warn ? nlohmann::json(*one.warn) : nlohmann::json(nullptr)},
+                         {"warn", one.warn},
                          {"period_ns", one.period_ns},
                          {"ends", rfc3339(one.ends_unix_ns)},
                          {"on_warn", action_name(one.on_warn)},

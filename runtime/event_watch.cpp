@@ -9,18 +9,15 @@
 #include <sstream>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/cgroup_programs.h"
 #include "loader/pins.h"
 #include "loader/refusals.h"
 #include "runtime/clock.h"
+#include "runtime/json.h"
 #include "runtime/refusal_json.h"
 
 namespace bulkhead::runtime {
 namespace {
-
-using nlohmann::json;
 
 std::map<std::string, std::uint64_t> read_counters(int cgroup, const char* file) {
     const UniqueFd fd(::openat(cgroup, file, O_RDONLY | O_CLOEXEC));
@@ -38,7 +35,7 @@ std::map<std::string, std::uint64_t> read_counters(int cgroup, const char* file)
 void tell_growth(const std::map<std::string, std::uint64_t>& before,
                  const std::map<std::string, std::uint64_t>& now,
                  const std::map<std::string, const char*>& names, const std::string& environment,
-                 std::vector<json>& events) {
+                 std::vector<Json>& events) {
     for (const auto& [counter, event] : names) {
         const auto old = before.find(counter);
         const auto value = now.find(counter);
@@ -62,8 +59,8 @@ const char* event_of(const bh_refusal& row) {
     return row.object_kind == BH_OBJECT_BUDGET ? "budget-warning" : "past-barrier";
 }
 
-json refused_event(const std::string& environment, const ExplainedRefusal& refusal) {
-    json event = to_json(environment, refusal);
+Json refused_event(const std::string& environment, const ExplainedRefusal& refusal) {
+    Json event = to_json(environment, refusal);
     event["event"] = event_of(refusal.row);
     return event;
 }
@@ -85,8 +82,8 @@ bool EventWatch::has_records() {
     return environments_.has_value();
 }
 
-std::vector<json> EventWatch::look() {
-    std::vector<json> events;
+std::vector<Json> EventWatch::look() {
+    std::vector<Json> events;
     // The journal last: what it tells of an environment's end comes after what led to it.
     std::set<std::uint64_t> living;
     if (has_records())
@@ -96,21 +93,21 @@ std::vector<json> EventWatch::look() {
                 look_at(label, record, events);
         });
     std::erase_if(seen_, [&](const auto& entry) { return !living.contains(entry.first); });
-    for (json& event : journal_.next())
-        if (only_.empty() || event.value("environment", "") == only_)
+    for (Json& event : journal_.next())
+        if (only_.empty() || event["environment"].text() == only_)
             events.push_back(std::move(event));
     if (only_.empty()) {
-        for (json& event : guard_.next())
+        for (Json& event : guard_.next())
             events.push_back(std::move(event));
     }
-    std::stable_sort(events.begin(), events.end(), [](const json& a, const json& b) {
-        return a.value("time", "") < b.value("time", "");
+    std::stable_sort(events.begin(), events.end(), [](const Json& a, const Json& b) {
+        return a["time"].text() < b["time"].text();
     });
     first_ = false;
     return events;
 }
 
-void EventWatch::look_at(bh_label label, const bh_environment& record, std::vector<json>& events) {
+void EventWatch::look_at(bh_label label, const bh_environment& record, std::vector<Json>& events) {
     const std::string name = record.name;
     auto known = seen_.find(label.serial);
     if (known == seen_.end()) {
@@ -119,7 +116,7 @@ void EventWatch::look_at(bh_label label, const bh_environment& record, std::vect
         const bh_state* state = environments_->state(label);
         if (first_ && state != nullptr)
             known->second.refusals = state->refusal_count;
-        std::vector<json> unasked;
+        std::vector<Json> unasked;
         if (first_)
             tell_limits(record, known->second, unasked);
     }
@@ -128,7 +125,7 @@ void EventWatch::look_at(bh_label label, const bh_environment& record, std::vect
 }
 
 void EventWatch::tell_refusals(bh_label label, const std::string& name, Seen& seen,
-                               std::vector<json>& events) {
+                               std::vector<Json>& events) {
     const bh_state* state = environments_->state(label);
     if (state == nullptr || state->refusal_count == seen.refusals)
         return;
@@ -148,7 +145,7 @@ void EventWatch::tell_refusals(bh_label label, const std::string& name, Seen& se
     }
 }
 
-void EventWatch::tell_limits(const bh_environment& record, Seen& seen, std::vector<json>& events) {
+void EventWatch::tell_limits(const bh_environment& record, Seen& seen, std::vector<Json>& events) {
     const auto cgroup = loader::open_cgroup(record.cgroup_id);
     if (!cgroup)
         return;

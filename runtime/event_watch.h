@@ -9,11 +9,10 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "loader/environments.h"
 #include "runtime/guard_events.h"
 #include "runtime/journal.h"
+#include "runtime/json.h"
 #include "runtime/refusal_report.h"
 
 namespace bulkhead::runtime {
@@ -25,7 +24,7 @@ public:
 
     // Each an object with `time`, `event`, and `environment` where it is about one. The first call
     // tells what the journal kept and only notes how far the counters are.
-    std::vector<nlohmann::json> look();
+    std::vector<Json> look();
 
 private:
     // A file of counters by name, such as memory.events.
@@ -38,11 +37,10 @@ private:
     };
 
     bool has_records();
-    void look_at(bh_label label, const bh_environment& record, std::vector<nlohmann::json>& events);
+    void look_at(bh_label label, const bh_environment& record, std::vector<Json>& events);
     void tell_refusals(bh_label label, const std::string& name, Seen& seen,
-                       std::vector<nlohmann::json>& events);
-    static void tell_limits(const bh_environment& record, Seen& seen,
-                            std::vector<nlohmann::json>& events);
+                       std::vector<Json>& events);
+    static void tell_limits(const bh_environment& record, Seen& seen, std::vector<Json>& events);
 
     std::string only_;
     JournalReader journal_;

@@ -7,10 +7,9 @@
 #include <cstdint>
 #include <fstream>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/unique_fd.h"
 #include "runtime/journal.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 namespace {

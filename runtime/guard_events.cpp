@@ -5,15 +5,14 @@
 #include <algorithm>
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/guard.h"
 #include "runtime/clock.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 namespace {
 
-nlohmann::json to_event(const bh_guard_refusal& row) {
+Json to_event(const bh_guard_refusal& row) {
     return {{"time", rfc3339(unix_ns_of_boot_ns(row.time_ns))},
             {"event", "protected"},
             {"by_hook", loader::guard_hook_name(row.hook)},
@@ -25,8 +24,8 @@ nlohmann::json to_event(const bh_guard_refusal& row) {
 
 }  // namespace
 
-std::vector<nlohmann::json> GuardEvents::next() {
-    std::vector<nlohmann::json> events;
+std::vector<Json> GuardEvents::next() {
+    std::vector<Json> events;
     const auto log = loader::read_guard_log();
     // Protected anew: it counts from the beginning.
     if (!log || log->count < seen_)

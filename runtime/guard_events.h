@@ -4,14 +4,14 @@
 #include <cstdint>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 
 class GuardEvents {
 public:
     // Those since the last call; the first time all that are kept.
-    std::vector<nlohmann::json> next();
+    std::vector<Json> next();
 
 private:
     std::uint64_t seen_ = 0;

@@ -10,9 +10,8 @@
 #include <optional>
 #include <utility>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/clock.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -50,7 +49,7 @@ UniqueFd open_to_append() {
 }  // namespace
 
 void tell_of(std::uint64_t unix_ns, std::string_view event, const std::string& environment,
-             nlohmann::json details) {
+             Json details) {
     const UniqueFd file = open_to_append();
     if (!file)
         return;
@@ -58,12 +57,11 @@ void tell_of(std::uint64_t unix_ns, std::string_view event, const std::string& e
     details["event"] = event;
     if (!environment.empty())
         details["environment"] = environment;
-    const std::string line =
-        details.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+    const std::string line = details.compact() + "\n";
     (void)!::write(file.get(), line.data(), line.size());
 }
 
-void tell(std::string_view event, const std::string& environment, nlohmann::json details) {
+void tell(std::string_view event, const std::string& environment, Json details) {
     tell_of(unix_now_ns(), event, environment, std::move(details));
 }
 
@@ -72,22 +70,22 @@ JournalReader::JournalReader() : file_(::open(kOlder, O_RDONLY | O_CLOEXEC)) {
         file_ = UniqueFd(::open(kJournal, O_RDONLY | O_CLOEXEC));
 }
 
-void JournalReader::read_more(std::vector<nlohmann::json>& events) {
+void JournalReader::read_more(std::vector<Json>& events) {
     std::array<char, 4096> bytes{};
     for (ssize_t count = 0; (count = ::read(file_.get(), bytes.data(), bytes.size())) > 0;)
         partial_.append(bytes.data(), static_cast<std::size_t>(count));
     std::size_t begin = 0;
     for (std::size_t end = 0; (end = partial_.find('\n', begin)) != std::string::npos;
          begin = end + 1) {
-        auto event = nlohmann::json::parse(partial_.substr(begin, end - begin), nullptr, false);
-        if (event.is_object())
-            events.push_back(std::move(event));
+        auto event = Json::parse(std::string_view(partial_).substr(begin, end - begin));
+        if (event && event->is_object())
+            events.push_back(std::move(*event));
     }
     partial_.erase(0, begin);
 }
 
-std::vector<nlohmann::json> JournalReader::next() {
-    std::vector<nlohmann::json> events;
+std::vector<Json> JournalReader::next() {
+    std::vector<Json> events;
     if (file_)
         read_more(events);
     if (file_ && size_if_named(file_.get(), kJournal))

@@ -8,17 +8,16 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "loader/unique_fd.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 
 // `details`: further keys of the object. `environment` may be empty.
-void tell(std::string_view event, const std::string& environment, nlohmann::json details);
+void tell(std::string_view event, const std::string& environment, Json details);
 // The same about what happened earlier.
 void tell_of(std::uint64_t unix_ns, std::string_view event, const std::string& environment,
-             nlohmann::json details);
+             Json details);
 
 // Reads what was told, and goes on where it stopped. At a mebibyte the journal becomes `.events.1`,
 // in the place of an older one, and a new one begins.
@@ -28,10 +27,10 @@ public:
     JournalReader();
 
     // Those that were told since the last call. A line that is no JSON is passed over.
-    std::vector<nlohmann::json> next();
+    std::vector<Json> next();
 
 private:
-    void read_more(std::vector<nlohmann::json>& events);
+    void read_more(std::vector<Json>& events);
 
     UniqueFd file_;
     std::string partial_;  // of a line

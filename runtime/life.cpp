@@ -10,13 +10,12 @@
 #include <numeric>
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/cgroup_programs.h"
 #include "loader/guard.h"
 #include "loader/pins.h"
 #include "runtime/forced_unload.h"
 #include "runtime/journal.h"
+#include "runtime/json.h"
 #include "runtime/remains.h"
 
 namespace bulkhead::runtime {
@@ -151,7 +150,7 @@ Result<loader::UnloadOutcome> unload_programs(loader::Unload how,
     BULKHEAD_TRY_VALUE(outcome, loader::unload(how));
     BULKHEAD_TRY(Cgroup::remove_parent());
     if (outcome == loader::UnloadOutcome::kUnloaded)
-        tell("unloaded", "", nlohmann::json::object());
+        tell("unloaded", "", Json::object());
     return outcome;
 }
 
@@ -239,7 +238,7 @@ Status destroy_environment(const std::string& name, DestroyKind kind) {
     }
     sweep(environments);
     BULKHEAD_TRY(remove_environment(environments, name));
-    tell("destroyed", name, nlohmann::json::object());
+    tell("destroyed", name, Json::object());
     return {};
 }
 

@@ -8,19 +8,16 @@
 #include <cstdio>
 #include <filesystem>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/unique_fd.h"
 #include "runtime/clock.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 namespace {
 
-using nlohmann::json;
-
 constexpr const char* kUnfinished = ".new";
 
-json exit_json(const std::optional<int>& status) {
+Json exit_json(const std::optional<int>& status) {
     if (!status)
         return nullptr;
     if (WIFSIGNALED(*status))
@@ -65,8 +62,8 @@ Receipt receipt_of(const ledger::Ended& ended) {
     return receipt;
 }
 
-json to_json(const Receipt& receipt) {
-    json all = to_json(receipt.usage);
+Json to_json(const Receipt& receipt) {
+    Json all = to_json(receipt.usage);
     all["ended"] = rfc3339(receipt.ended_unix_ns);
     all["exit"] = exit_json(receipt.exit_status);
     all["out_of_memory"] = receipt.usage.oom_kills != 0;
@@ -93,7 +90,7 @@ Status check_receipt_path(const std::string& path) {
 
 Status write_receipt(const Receipt& receipt, const std::string& path) {
     const std::string temporary = path + kUnfinished;
-    if (auto done = replace_file(temporary, path, to_json(receipt).dump(2) + "\n"); !done) {
+    if (auto done = replace_file(temporary, path, to_json(receipt).indented() + "\n"); !done) {
         ::unlink(temporary.c_str());
         return fail(std::move(done).error());
     }

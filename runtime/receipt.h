@@ -5,9 +5,8 @@
 #include <optional>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "loader/result.h"
+#include "runtime/json.h"
 #include "runtime/ledger/pending.h"
 #include "runtime/usage.h"
 
@@ -24,7 +23,7 @@ struct Receipt {
 // Of a final reading, wherever and whenever it was taken.
 Receipt receipt_of(const ledger::Ended& ended);
 
-nlohmann::json to_json(const Receipt& receipt);
+Json to_json(const Receipt& receipt);
 
 // What of a receipt's path can go wrong is asked before anything is started: at the end it would
 // stand in the way of the environment's removal. An empty path is no receipt.

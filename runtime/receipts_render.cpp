@@ -7,25 +7,22 @@
 #include <map>
 #include <set>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/clock.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 namespace {
 
-using nlohmann::json;
-
-std::uint64_t number_at(const json& document, const char* pointer) {
-    const json::json_pointer place(pointer);
-    return document.contains(place) ? document.at(place).get<std::uint64_t>() : 0;
+std::uint64_t number_at(const Json& document, std::string_view path) {
+    const Json* number = document.find_path(path);
+    return number != nullptr ? number->number().value_or(0) : 0;
 }
 
-std::string exit_text(const json& document) {
-    const json exit = document.value("exit", json());
+std::string exit_text(const Json& document) {
+    const Json& exit = document["exit"];
     if (!exit.is_object())
         return "?";
-    return exit.contains("code") ? exit["code"].dump() : "signal " + exit["signal"].dump();
+    return exit.contains("code") ? exit["code"].compact() : "signal " + exit["signal"].compact();
 }
 
 std::string to_second(std::uint64_t unix_ns) {
@@ -33,16 +30,18 @@ std::string to_second(std::uint64_t unix_ns) {
     return rfc3339(unix_ns).substr(0, kToSecond) + "Z";
 }
 
-void flatten(const std::string& path, const json& node, std::map<std::string, std::string>& row) {
-    if (node.is_structured()) {
-        const std::string begin = path.empty() ? "" : path + ".";
-        for (const auto& [key, value] : node.items()) {
-            std::string below = begin;
-            flatten(below.append(key), value, row);
-        }
-        return;
-    }
-    row[path] = node.is_string() ? node.get<std::string>() : node.is_null() ? "" : node.dump();
+void flatten(const std::string& path, const Json& node, std::map<std::string, std::string>& row) {
+    const std::string begin = path.empty() ? "" : path + ".";
+    const auto flatten_below = [&](const std::string& name, const Json& value) {
+        std::string below = begin;
+        flatten(below.append(name), value, row);
+    };
+    for (const auto& [key, value] : node.members())
+        flatten_below(key, value);
+    for (std::size_t i = 0; i < node.items().size(); ++i)
+        flatten_below(std::to_string(i), node[i]);
+    if (!node.is_object() && !node.is_array())
+        row[path] = node.is_null() ? "" : node.is_text() ? node.text() : node.compact();
 }
 
 constexpr std::array kLifeColumns = {"environment", "started",   "ended",
@@ -76,17 +75,17 @@ std::string receipts_text(std::span<const ledger::Entry> receipts) {
         text += fmt::format("{:<24} {:<20} {:<20} {:>9} {:>10.3f} s {:>14} {:>12} {:>12}\n",
                             one.environment, to_second(one.started_unix_ns),
                             to_second(one.until_unix_ns), exit_text(one.document),
-                            static_cast<double>(number_at(one.document, "/cpu/total_ns")) / 1e9,
-                            number_at(one.document, "/memory/peak_bytes"),
-                            number_at(one.document, "/network/sent_bytes"),
-                            number_at(one.document, "/network/received_bytes"));
+                            static_cast<double>(number_at(one.document, "cpu.total_ns")) / 1e9,
+                            number_at(one.document, "memory.peak_bytes"),
+                            number_at(one.document, "network.sent_bytes"),
+                            number_at(one.document, "network.received_bytes"));
     return text;
 }
 
-json receipts_json(std::span<const ledger::Entry> receipts) {
-    json array = json::array();
+Json receipts_json(std::span<const ledger::Entry> receipts) {
+    Json array = Json::array();
     for (const ledger::Entry& one : receipts) {
-        json document = one.document;
+        Json document = one.document;
         document["life"] = {{"boot", one.life.boot},
                             {"loaded_ns", one.life.loaded_ns},
                             {"serial", one.life.serial}};

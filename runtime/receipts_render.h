@@ -4,8 +4,7 @@
 #include <span>
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "runtime/json.h"
 #include "runtime/ledger/ledger.h"
 
 namespace bulkhead::runtime {
@@ -13,7 +12,7 @@ namespace bulkhead::runtime {
 // A line each.
 std::string receipts_text(std::span<const ledger::Entry> receipts);
 // An array of the documents, each with its life: boot, loaded_ns, serial.
-nlohmann::json receipts_json(std::span<const ledger::Entry> receipts);
+Json receipts_json(std::span<const ledger::Entry> receipts);
 // RFC 4180. A column for every value of the documents, by its path; which there are is in the head.
 std::string receipts_csv(std::span<const ledger::Entry> receipts);
 

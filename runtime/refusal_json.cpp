@@ -2,16 +2,15 @@
 
 #include <cstring>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/refusals.h"
 #include "runtime/clock.h"
 #include "runtime/explain.h"
+#include "runtime/json.h"
 
 namespace bulkhead::runtime {
 namespace {
 
-nlohmann::json rule_to_json(const ExplainedRefusal& refusal) {
+Json rule_to_json(const ExplainedRefusal& refusal) {
     if (!refusal.rule)
         return nullptr;
     return {{"number", refusal.row.rule},
@@ -29,30 +28,27 @@ std::string comm_of(const bh_refusal& refusal) {
     return std::string(refusal.comm, ::strnlen(refusal.comm, sizeof refusal.comm));
 }
 
-nlohmann::json to_json(const std::string& environment, const ExplainedRefusal& refusal) {
+Json to_json(const std::string& environment, const ExplainedRefusal& refusal) {
     const bh_refusal& row = refusal.row;
-    nlohmann::json json = {{"environment", environment},
-                           {"time", rfc3339(unix_ns_of_boot_ns(row.time_ns))},
-                           {"sequence", row.sequence},
-                           {"pid", row.pid},
-                           {"tid", row.tid},
-                           {"comm", comm_of(row)},
-                           {"uid", row.uid},
-                           {"uid_inside", nullptr},
-                           {"hook", loader::hook_name(row.hook)},
-                           {"object", describe_object(row)},
-                           {"rule", loader::class_name(row.class_id)},
-                           {"meaning", loader::class_meaning(row.class_id)},
-                           {"policy_rule", rule_to_json(refusal)},
-                           {"to_allow", refusal.to_allow},
-                           {"errno", error_name(row)},
-                           {"generation", row.generation},
-                           {"audited", (row.flags & BH_REFUSAL_AUDITED) != 0},
-                           {"warned", (row.flags & BH_REFUSAL_WARNED) != 0},
-                           {"internal", (row.flags & BH_REFUSAL_INTERNAL) != 0}};
-    if (refusal.uid_inside)
-        json["uid_inside"] = *refusal.uid_inside;
-    return json;
+    return {{"environment", environment},
+            {"time", rfc3339(unix_ns_of_boot_ns(row.time_ns))},
+            {"sequence", row.sequence},
+            {"pid", row.pid},
+            {"tid", row.tid},
+            {"comm", comm_of(row)},
+            {"uid", row.uid},
+            {"uid_inside", refusal.uid_inside},
+            {"hook", loader::hook_name(row.hook)},
+            {"object", describe_object(row)},
+            {"rule", loader::class_name(row.class_id)},
+            {"meaning", loader::class_meaning(row.class_id)},
+            {"policy_rule", rule_to_json(refusal)},
+            {"to_allow", refusal.to_allow},
+            {"errno", error_name(row)},
+            {"generation", row.generation},
+            {"audited", (row.flags & BH_REFUSAL_AUDITED) != 0},
+            {"warned", (row.flags & BH_REFUSAL_WARNED) != 0},
+            {"internal", (row.flags & BH_REFUSAL_INTERNAL) != 0}};
 }
 
 }  // namespace bulkhead::runtime

@@ -3,13 +3,12 @@
 
 #include <string>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "runtime/json.h"
 #include "runtime/refusal_report.h"
 
 namespace bulkhead::runtime {
 
-nlohmann::json to_json(const std::string& environment, const ExplainedRefusal& refusal);
+Json to_json(const std::string& environment, const ExplainedRefusal& refusal);
 
 // The name of the task that was refused.
 std::string comm_of(const bh_refusal& refusal);

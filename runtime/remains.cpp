@@ -6,13 +6,12 @@
 #include <utility>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/adopt.h"
 #include "runtime/budgets_record.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
 #include "runtime/journal.h"
+#include "runtime/json.h"
 #include "runtime/learned_record.h"
 #include "runtime/receipts.h"
 #include "runtime/store.h"

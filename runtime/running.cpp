@@ -3,11 +3,10 @@
 #include <cerrno>
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/environments.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
+#include "runtime/json.h"
 #include "runtime/receipts_drain.h"
 #include "runtime/remains.h"
 #include "runtime/usage.h"
@@ -15,23 +14,13 @@
 namespace bulkhead::runtime {
 namespace {
 
-using nlohmann::json;
-
 constexpr std::uint64_t kHourNs = 3'600'000'000'000;
 
-// "cpu.total_ns" as a pointer of nlohmann's.
-json::json_pointer pointer_to(std::string_view path) {
-    std::string text = "/" + std::string(path);
-    for (char& letter : text)
-        letter = letter == '.' ? '/' : letter;
-    return json::json_pointer(text);
-}
-
-json billable_of(const json& document) {
-    json kept = json::object();
+Json billable_of(const Json& document) {
+    Json kept = Json::object();
     for (const ledger::Quantity& quantity : ledger::quantities())
-        if (const auto place = pointer_to(quantity.path); document.contains(place))
-            kept[place] = document.at(place);
+        if (const Json* count = document.find_path(quantity.path))
+            kept.at_path(quantity.path) = *count;
     return kept;
 }
 

@@ -16,13 +16,12 @@
 #include <cstdint>
 #include <ctime>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/pins.h"
 #include "loader/programs.h"
 #include "runtime/apply.h"
 #include "runtime/clock.h"
 #include "runtime/journal.h"
+#include "runtime/json.h"
 #include "runtime/learned_record.h"
 #include "runtime/payload.h"
 #include "runtime/policy_record.h"

@@ -1,16 +1,11 @@
 // environment.json: the specification and what came of it.
 #include <cerrno>
 
-#include <nlohmann/json.hpp>
-
+#include "runtime/json_reader.h"
 #include "runtime/store.h"
 
 namespace bulkhead::runtime {
 namespace {
-
-// Filled key by key: an initializer list of pairs is copied twice on its way to an object, and this
-// is written in every start.
-using Json = nlohmann::json;
 
 constexpr int kFormatVersion = 1;
 
@@ -21,9 +16,9 @@ void put(Json& json, const char* key, const std::optional<Number>& value) {
 }
 
 template <typename Number>
-void get(const Json& json, const char* key, std::optional<Number>& value) {
-    if (json.contains(key))
-        value = json.at(key).get<Number>();
+void get(const JsonReader& json, const char* key, std::optional<Number>& value) {
+    if (json.has(key))
+        value = json.number<Number>(key);
 }
 
 Json limits_to_json(const Limits& limits) {
@@ -37,7 +32,7 @@ Json limits_to_json(const Limits& limits) {
     return json;
 }
 
-Limits limits_from_json(const Json& json) {
+Limits limits_from_json(const JsonReader& json) {
     Limits limits;
     get(json, "memory_bytes", limits.memory_bytes);
     get(json, "swap_bytes", limits.swap_bytes);
@@ -57,14 +52,14 @@ Json bounds_to_json(const std::vector<BeancounterBounds>& all) {
     return json;
 }
 
-std::vector<BeancounterBounds> bounds_from_json(const Json& json) {
+std::vector<BeancounterBounds> bounds_from_json(const std::vector<JsonReader>& json) {
     std::vector<BeancounterBounds> all;
-    for (const Json& entry : json)
+    for (const JsonReader& entry : json)
         for (unsigned counter = 0; counter < BH_BEANCOUNTER_COUNT; ++counter)
-            if (entry.at("name") == loader::beancounter_name(counter))
+            if (entry.text("name") == loader::beancounter_name(counter))
                 all.push_back({static_cast<bh_beancounter_id>(counter),
-                               {entry.at("barrier").get<std::uint64_t>(),
-                                entry.at("limit").get<std::uint64_t>()}});
+                               {entry.number<std::uint64_t>("barrier"),
+                                entry.number<std::uint64_t>("limit")}});
     return all;
 }
 
@@ -81,24 +76,24 @@ Json budgets_to_json(const std::vector<BudgetWanted>& all) {
     return json;
 }
 
-bh_budget_action action_named(const Json& name) {
+bh_budget_action action_named(const std::string& name) {
     for (unsigned action = 0; action < BH_ON_COUNT; ++action)
         if (name == action_name(action))
             return static_cast<bh_budget_action>(action);
     return BH_ON_REFUSE;
 }
 
-std::vector<BudgetWanted> budgets_from_json(const Json& json) {
+std::vector<BudgetWanted> budgets_from_json(const std::vector<JsonReader>& json) {
     std::vector<BudgetWanted> all;
-    for (const Json& entry : json)
+    for (const JsonReader& entry : json)
         for (unsigned kind = 0; kind < BH_BUDGET_COUNT; ++kind)
-            if (entry.at("name") == loader::budget_name(kind))
+            if (entry.text("name") == loader::budget_name(kind))
                 all.push_back({static_cast<bh_budget_kind>(kind),
-                               loader::BudgetTerms{entry.at("amount").get<std::uint64_t>(),
-                                                   entry.at("warn").get<std::uint64_t>(),
-                                                   entry.at("period_ns").get<std::uint64_t>(),
-                                                   action_named(entry.at("on_warn")),
-                                                   action_named(entry.at("on_exceed"))}});
+                               loader::BudgetTerms{entry.number<std::uint64_t>("amount"),
+                                                   entry.number<std::uint64_t>("warn"),
+                                                   entry.number<std::uint64_t>("period_ns"),
+                                                   action_named(entry.text("on_warn")),
+                                                   action_named(entry.text("on_exceed"))}});
     return all;
 }
 
@@ -113,15 +108,14 @@ Json process_to_json(const ProcessSpec& process) {
     return json;
 }
 
-ProcessSpec process_from_json(const Json& json) {
+ProcessSpec process_from_json(const JsonReader& json) {
     ProcessSpec process;
-    json.at("argv").get_to(process.argv);
-    json.at("env").get_to(process.env);
-    json.at("workdir").get_to(process.workdir);
-    json.at("user").get_to(process.user);
-    process.terminal =
-        json.at("terminal").get<bool>() ? TerminalKind::kTerminal : TerminalKind::kNone;
-    process.init = json.at("init").get<bool>() ? InitKind::kReaper : InitKind::kPayload;
+    process.argv = json.texts("argv");
+    process.env = json.texts("env");
+    process.workdir = json.text("workdir");
+    process.user = json.text("user");
+    process.terminal = json.truth("terminal") ? TerminalKind::kTerminal : TerminalKind::kNone;
+    process.init = json.truth("init") ? InitKind::kReaper : InitKind::kPayload;
     return process;
 }
 
@@ -134,12 +128,12 @@ Json mounts_to_json(const std::vector<BindMount>& mounts) {
     return json;
 }
 
-std::vector<BindMount> mounts_from_json(const Json& json) {
+std::vector<BindMount> mounts_from_json(const std::vector<JsonReader>& json) {
     std::vector<BindMount> mounts;
-    for (const Json& entry : json)
+    for (const JsonReader& entry : json)
         mounts.push_back(
-            {entry.at("source").get<std::string>(), entry.at("destination").get<std::string>(),
-             entry.at("read_only").get<bool>() ? MountAccess::kReadOnly : MountAccess::kReadWrite});
+            {entry.text("source"), entry.text("destination"),
+             entry.truth("read_only") ? MountAccess::kReadOnly : MountAccess::kReadWrite});
     return mounts;
 }
 
@@ -166,28 +160,27 @@ Json spec_to_json(const EnvironmentSpec& spec) {
     return json;
 }
 
-EnvironmentSpec spec_from_json(const Json& json) {
+EnvironmentSpec spec_from_json(const JsonReader& json) {
     EnvironmentSpec spec;
-    json.at("name").get_to(spec.name);
-    json.at("hostname").get_to(spec.hostname);
-    const Json& root = json.at("root");
-    spec.root.kind = root.at("kind") == "rootfs" ? RootKind::kRootfs : RootKind::kTemplate;
-    root.at("path").get_to(spec.root.path);
-    spec.mounts = mounts_from_json(json.at("mounts"));
-    json.at("tmpfs").get_to(spec.tmpfs);
-    spec.limits = limits_from_json(json.at("limits"));
-    spec.beancounters = bounds_from_json(json.at("beancounters"));
-    spec.budgets = budgets_from_json(json.at("budgets"));
-    spec.network = json.at("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
-    spec.process = process_from_json(json.at("process"));
-    spec.afterlife = json.at("keep").get<bool>() ? Afterlife::kKeep : Afterlife::kRemove;
-    spec.strictness =
-        json.at("best_effort").get<bool>() ? Strictness::kBestEffort : Strictness::kStrict;
-    json.at("control").get_to(spec.policy.rules.control);
-    json.at("policy").get_to(spec.policy.name);
-    json.at("receipt").get_to(spec.receipt_path);
-    json.at("learned").get_to(spec.learned_path);
-    json.at("adopted_cgroup").get_to(spec.adopted_cgroup);
+    spec.name = json.text("name");
+    spec.hostname = json.text("hostname");
+    const JsonReader root = json.object("root");
+    spec.root.kind = root.text("kind") == "rootfs" ? RootKind::kRootfs : RootKind::kTemplate;
+    spec.root.path = root.text("path");
+    spec.mounts = mounts_from_json(json.objects("mounts"));
+    spec.tmpfs = json.texts("tmpfs");
+    spec.limits = limits_from_json(json.object("limits"));
+    spec.beancounters = bounds_from_json(json.objects("beancounters"));
+    spec.budgets = budgets_from_json(json.objects("budgets"));
+    spec.network = json.text("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
+    spec.process = process_from_json(json.object("process"));
+    spec.afterlife = json.truth("keep") ? Afterlife::kKeep : Afterlife::kRemove;
+    spec.strictness = json.truth("best_effort") ? Strictness::kBestEffort : Strictness::kStrict;
+    spec.policy.rules.control = json.number<std::uint64_t>("control");
+    spec.policy.name = json.text("policy");
+    spec.receipt_path = json.text("receipt");
+    spec.learned_path = json.text("learned");
+    spec.adopted_cgroup = json.text("adopted_cgroup");
     return spec;
 }
 
@@ -203,26 +196,26 @@ std::string to_json(const EnvironmentState& state) {
     json["started_ns"] = state.started_ns;
     json["started_at"] = state.started_at;
     json["start_cost_ns"] = state.start_cost_ns;
-    return json.dump() + "\n";
+    return json.compact() + "\n";
 }
 
 Result<EnvironmentState> state_from_json(const std::string& text) {
-    try {
-        const Json json = Json::parse(text);
-        if (json.at("format") != kFormatVersion)
-            return fail(Error(EINVAL, "written by another version of bulkhead"));
-        EnvironmentState state;
-        state.spec = spec_from_json(json.at("spec"));
-        json.at("slot").get_to(state.label.slot);
-        json.at("serial").get_to(state.label.serial);
-        json.at("pid").get_to(state.pid);
-        json.at("started_ns").get_to(state.started_ns);
-        json.at("started_at").get_to(state.started_at);
-        json.at("start_cost_ns").get_to(state.start_cost_ns);
-        return state;
-    } catch (const Json::exception& error) {
-        return fail(Error(0, error.what()));
-    }
+    BULKHEAD_TRY_VALUE(document, Json::parse(text));
+    std::string wrong;
+    const JsonReader json(document, wrong);
+    if (json.number<int>("format") != kFormatVersion && wrong.empty())
+        return fail(Error(EINVAL, "written by another version of bulkhead"));
+    EnvironmentState state;
+    state.spec = spec_from_json(json.object("spec"));
+    state.label.slot = json.number<std::uint32_t>("slot");
+    state.label.serial = json.number<std::uint32_t>("serial");
+    state.pid = json.number<std::int32_t>("pid");
+    state.started_ns = json.number<std::uint64_t>("started_ns");
+    state.started_at = json.text("started_at");
+    state.start_cost_ns = json.number<std::uint64_t>("start_cost_ns");
+    if (!wrong.empty())
+        return fail(Error(0, wrong));
+    return state;
 }
 
 }  // namespace bulkhead::runtime

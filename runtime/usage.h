@@ -8,11 +8,10 @@
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "bpf/wire.h"
 #include "loader/result.h"
 #include "runtime/budgets.h"
+#include "runtime/json.h"
 
 namespace bulkhead::loader {
 struct MeterReading;
@@ -136,7 +135,7 @@ Result<Usage> read_usage_of(const std::string& name);
 // Of the environment that `cgroup_fd` belongs to. ENOENT: it belongs to none.
 Result<Usage> read_usage(int cgroup_fd);
 
-nlohmann::json to_json(const Usage& usage);
+Json to_json(const Usage& usage);
 
 // For people: a line per resource.
 std::string to_text(const Usage& usage);

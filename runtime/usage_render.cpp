@@ -3,32 +3,29 @@
 
 #include <cstdint>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/clock.h"
+#include "runtime/json.h"
 #include "runtime/usage.h"
 
 namespace bulkhead::runtime {
 namespace {
 
-using nlohmann::json;
-
-json pressure_json(const Pressure& pressure) {
+Json pressure_json(const Pressure& pressure) {
     return {{"some_ns", pressure.some_ns}, {"full_ns", pressure.full_ns}};
 }
 
 // Classes by which nothing was refused are left out, and what is nearly always 0: every receipt
 // pays for what it has.
-json refusals_json(const Usage& usage) {
-    json refused = json::object();
-    json audited = json::object();
+Json refusals_json(const Usage& usage) {
+    Json refused = Json::object();
+    Json audited = Json::object();
     for (const Refusals& one : usage.refusals) {
         if (one.refused != 0)
             refused[one.class_name] = one.refused;
         if (one.audited != 0)
             audited[one.class_name] = one.audited;
     }
-    json all = {{"total", usage.refused()},
+    Json all = {{"total", usage.refused()},
                 {"by_class", std::move(refused)},
                 {"audited_by_class", std::move(audited)},
                 {"internal", usage.internal_refusals}};
@@ -39,7 +36,7 @@ json refusals_json(const Usage& usage) {
     return all;
 }
 
-json memory_json(const Usage& usage) {
+Json memory_json(const Usage& usage) {
     return {{"current_bytes", usage.memory_bytes},
             {"peak_bytes", usage.memory_peak_bytes},
             {"swap_bytes", usage.swap_bytes},
@@ -59,15 +56,15 @@ json memory_json(const Usage& usage) {
 }
 
 // The last bucket has no bound.
-json waits_json(const Waits& waits) {
-    json all = json::array();
+Json waits_json(const Waits& waits) {
+    Json all = Json::array();
     for (unsigned i = 0; i < waits.size(); ++i)
-        all.push_back({{"up_to_ns", i + 1 < waits.size() ? json(BH_WAIT_BOUND_NS(i)) : json()},
+        all.push_back({{"up_to_ns", i + 1 < waits.size() ? Json(BH_WAIT_BOUND_NS(i)) : Json()},
                        {"count", waits[i]}});
     return all;
 }
 
-json cpu_json(const Usage& usage) {
+Json cpu_json(const Usage& usage) {
     return {{"user_ns", usage.cpu_user_ns},
             {"system_ns", usage.cpu_system_ns},
             {"total_ns", usage.cpu_ns},
@@ -119,7 +116,7 @@ std::string refusals_text(const Usage& usage) {
 
 }  // namespace
 
-json to_json(const Usage& usage) {
+Json to_json(const Usage& usage) {
     return {
         {"environment", usage.environment},
         {"started", rfc3339(usage.started_unix_ns)},

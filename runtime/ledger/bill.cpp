@@ -7,20 +7,6 @@
 namespace bulkhead::ledger {
 namespace {
 
-// "cpu.total_ns" in a document; none: it was not metered then.
-std::optional<std::uint64_t> number_at(const nlohmann::json& document, std::string_view path) {
-    const nlohmann::json* node = &document;
-    while (!path.empty()) {
-        const auto dot = path.find('.');
-        const std::string key(path.substr(0, dot));
-        if (!node->is_object() || !node->contains(key))
-            return std::nullopt;
-        node = &node->at(key);
-        path = dot == std::string_view::npos ? "" : path.substr(dot + 1);
-    }
-    return node->is_number_integer() ? std::optional(node->get<std::uint64_t>()) : std::nullopt;
-}
-
 std::uint64_t less(std::uint64_t from, std::uint64_t taken) {
     return from - std::min(from, taken);
 }
@@ -30,7 +16,8 @@ std::optional<std::uint64_t> count_at(const Entry& reading, const Quantity& quan
         return less(reading.until_unix_ns, reading.started_unix_ns);
     if (quantity.path == kStartsPath)
         return 1;
-    return number_at(reading.document, quantity.path);
+    const Json* count = reading.document.find_path(quantity.path);
+    return count != nullptr ? count->number() : std::nullopt;  // none: it was not metered then
 }
 
 struct Span {

@@ -11,9 +11,8 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "loader/result.h"
+#include "runtime/json.h"
 #include "runtime/ledger/instant.h"
 #include "runtime/ledger/ledger.h"
 #include "runtime/ledger/prices.h"
@@ -58,6 +57,6 @@ Bill make_bill(const Period& period, Prices prices, const Readings& readings);
 
 std::string bill_text(const Bill& bill);
 std::string bill_csv(const Bill& bill);
-nlohmann::json bill_json(const Bill& bill);
+Json bill_json(const Bill& bill);
 
 }  // namespace bulkhead::ledger

@@ -8,7 +8,6 @@
 namespace bulkhead::ledger {
 namespace {
 
-using nlohmann::json;
 using Wide = unsigned __int128;
 
 // SQLite's numbers have 63 bits: 292 years of CPU time in nanoseconds, which a large machine uses
@@ -32,7 +31,7 @@ Entry entry_of(const Statement& row) {
             .environment = row.text(3),
             .started_unix_ns = static_cast<std::uint64_t>(row.number(4)),
             .until_unix_ns = static_cast<std::uint64_t>(row.number(5)),
-            .document = json::parse(row.text(6), nullptr, false)};
+            .document = Json::parse(row.text(6)).value_or(Json())};
 }
 
 Result<std::vector<Entry>> all_rows(Statement statement) {
@@ -45,21 +44,23 @@ Result<std::vector<Entry>> all_rows(Statement statement) {
     }
 }
 
-void add_numbers_below(const std::string& path, const json& node, Totals& sums) {
-    if (node.is_number_unsigned() || (node.is_number_integer() && node.get<std::int64_t>() > 0))
-        sums[path] += node.get<std::uint64_t>();
-    if (!node.is_structured())
-        return;
+void add_numbers_below(const std::string& path, const Json& node, Totals& sums) {
+    if (const auto number = node.number())
+        sums[path] += *number;
     const std::string begin = path.empty() ? "" : path + ".";
-    for (const auto& [key, value] : node.items()) {
+    const auto add_below = [&](const std::string& name, const Json& value) {
         std::string below = begin;
-        add_numbers_below(below.append(key), value, sums);
-    }
+        add_numbers_below(below.append(name), value, sums);
+    };
+    for (const auto& [key, value] : node.members())
+        add_below(key, value);
+    for (std::size_t i = 0; i < node.items().size(); ++i)
+        add_below(std::to_string(i), node[i]);
 }
 
 }  // namespace
 
-void add_numbers(const json& document, Totals& sums) {
+void add_numbers(const Json& document, Totals& sums) {
     add_numbers_below("", document, sums);
 }
 
@@ -91,7 +92,7 @@ Result<std::size_t> Ledger::store(std::span<const Entry> receipts) {
         insert->bind(3, receipt.environment)
             .bind(4, signed_of(receipt.started_unix_ns))
             .bind(5, signed_of(receipt.until_unix_ns))
-            .bind(6, receipt.document.dump());
+            .bind(6, receipt.document.compact());
         BULKHEAD_TRY(insert->run());
         if (database_->changed() == 0)
             continue;
@@ -208,7 +209,7 @@ Status Ledger::note(std::span<const Entry> readings) {
         insert->bind(3, reading.environment)
             .bind(4, signed_of(reading.started_unix_ns))
             .bind(5, signed_of(reading.until_unix_ns))
-            .bind(6, reading.document.dump());
+            .bind(6, reading.document.compact());
         BULKHEAD_TRY(insert->run());
     }
     return transaction->commit();

@@ -10,9 +10,8 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/result.h"
+#include "runtime/json.h"
 #include "runtime/ledger/database.h"
 #include "runtime/ledger/life.h"
 
@@ -27,7 +26,7 @@ struct Entry {
     std::string environment;
     std::uint64_t started_unix_ns = 0;
     std::uint64_t until_unix_ns = 0;
-    nlohmann::json document;  // of a receipt: to_json(Receipt); of a reading: to_json(Usage)
+    Json document;  // of a receipt: to_json(Receipt); of a reading: to_json(Usage)
 };
 
 // Sums of every number of all receipts, by its path in the document: "cpu.user_ns".
@@ -78,6 +77,6 @@ private:
 };
 
 // Every whole number in `document`, by its path, added to `sums`.
-void add_numbers(const nlohmann::json& document, Totals& sums);
+void add_numbers(const Json& document, Totals& sums);
 
 }  // namespace bulkhead::ledger

@@ -1,13 +1,10 @@
 // The schema as others read it: JSON Schema for editors, Markdown for people.
-#include <nlohmann/json.hpp>
-
 #include "loader/refusals.h"
+#include "runtime/json.h"
 #include "runtime/policy/schema.h"
 
 namespace bulkhead::policy {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 std::string plain(std::string_view text) {
     std::string without;
@@ -25,21 +22,23 @@ Json class_names() {
     return names;
 }
 
-Json item_of(const KeyInfo& info) {
-    Json item = {{"type", "string"}};
+// What each text of it is.
+void describe_text(const KeyInfo& info, Json& item) {
+    item["type"] = "string";
     if (info.key == Key::kAllow)
         item["enum"] = class_names();
     else if (!info.choices.empty())
         item["enum"] = split_choices(info.choices);
-    return item;
 }
 
 Json property_of(const KeyInfo& info) {
     Json property = {{"description", plain(info.meaning)}};
-    if (info.kind == Kind::kText || info.kind == Kind::kChoice)
-        property.update(item_of(info));
-    else
-        property.update(Json{{"type", "array"}, {"items", item_of(info)}});
+    if (info.kind == Kind::kText || info.kind == Kind::kChoice) {
+        describe_text(info, property);
+        return property;
+    }
+    property["type"] = "array";
+    describe_text(info, property["items"]);
     return property;
 }
 
@@ -47,7 +46,7 @@ Json properties_of(Section section) {
     Json properties = Json::object();
     for (const KeyInfo& info : keys()) {
         if (info.section == section)
-            properties[std::string(info.name)] = property_of(info);
+            properties[info.name] = property_of(info);
     }
     return properties;
 }
@@ -105,13 +104,13 @@ std::string json_schema() {
                    {"properties", properties_of(Section::kTop)}};
     for (std::size_t i = 1; i < kSectionCount; ++i) {
         const auto section = static_cast<Section>(i);
-        schema["properties"][std::string(section_name(section))] = {
+        schema["properties"][section_name(section)] = {
             {"description", plain(section_meaning(section))},
             {"type", "object"},
             {"additionalProperties", false},
             {"properties", properties_of(section)}};
     }
-    return schema.dump(2);
+    return schema.indented();
 }
 
 std::string reference() {

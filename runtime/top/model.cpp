@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
-#include <nlohmann/json.hpp>
+#include "runtime/json.h"
 
 namespace bulkhead::runtime::top {
 namespace {
@@ -128,7 +128,7 @@ std::uint64_t Model::memory_bytes() const {
         [](std::uint64_t sum, const auto& row) { return sum + row.second.usage.memory_bytes; });
 }
 
-nlohmann::json to_json(const Row& row) {
+Json to_json(const Row& row) {
     return {{"environment", row.usage.environment},
             {"cpu_permille", row.rates.cpu_permille},
             {"waiting_permille", row.rates.waiting_permille},

@@ -7,8 +7,7 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
+#include "runtime/json.h"
 #include "runtime/usage.h"
 
 namespace bulkhead::runtime::top {
@@ -60,6 +59,6 @@ private:
 };
 
 // {"environment": …, "cpu_permille": …, …}, rates per second.
-nlohmann::json to_json(const Row& row);
+Json to_json(const Row& row);
 
 }  // namespace bulkhead::runtime::top

@@ -5,10 +5,9 @@
 #include <cerrno>
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/explain.h"
 #include "runtime/suggest.h"
+#include "tests/unit/json_print.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -57,7 +56,7 @@ TEST(Beancounters, ATableTellsUnlimitedFromUncounted) {
     const std::string text = to_text(counters);
     EXPECT_NE(text.find("unlimited"), std::string::npos) << text;
     EXPECT_NE(text.find(" - "), std::string::npos) << text;
-    const nlohmann::json json = to_json(counters);
+    const Json json = to_json(counters);
     EXPECT_EQ(json[0]["held"], 3);
     EXPECT_EQ(json[0]["barrier"], "unlimited");
     EXPECT_EQ(json[0]["limit"], 10);

@@ -5,11 +5,10 @@
 #include <cerrno>
 #include <string>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/budgets_record.h"
 #include "runtime/explain.h"
 #include "runtime/suggest.h"
+#include "tests/unit/json_print.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -149,7 +148,7 @@ TEST(Budgets, ARowIsReadByItsPeriod) {
 TEST(Budgets, LookLikeThis) {
     const NamedBudgets named{"web",
                              budgets_in(row_of(BH_BUDGET_EGRESS, sample()), 500 + 25 * kSecondNs)};
-    const nlohmann::json json = to_json(named);
+    const Json json = to_json(named);
     EXPECT_EQ(json["environment"], "web");
     EXPECT_EQ(json["budgets"][0]["kind"], "egress");
     EXPECT_EQ(json["budgets"][0]["unit"], "bytes");

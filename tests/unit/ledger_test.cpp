@@ -12,6 +12,7 @@
 
 #include "runtime/receipts_drain.h"
 #include "tests/unit/ledger_support.h"
+#include "tests/unit/json_print.h"
 
 namespace bulkhead::tests {
 namespace {

@@ -1,11 +1,10 @@
 // What people are told about a policy: explain, diff and show say what the rows say.
-#include <nlohmann/json.hpp>
-
 #include "runtime/policy/decide.h"
 #include "runtime/policy/diff.h"
 #include "runtime/policy/schema.h"
 #include "runtime/policy/show.h"
 #include "tests/unit/policy_support.h"
+#include "tests/unit/json_print.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -140,13 +139,12 @@ TEST(PolicyShow, WhatIsShownSaysTheSame) {
 }
 
 TEST(PolicySchema, KnowsEveryKey) {
-    const auto schema = nlohmann::json::parse(policy::json_schema());
+    const auto schema = Json::parse(policy::json_schema());
+    ASSERT_TRUE(schema) << schema.error().message();
     for (const policy::KeyInfo& info : policy::keys()) {
         const std::string section(policy::section_name(info.section));
-        const auto& properties = section.empty()
-                                     ? schema.at("properties")
-                                     : schema.at("properties").at(section).at("properties");
-        EXPECT_TRUE(properties.contains(std::string(info.name))) << policy::key_title(info);
+        const auto& properties = section.empty() ? (*schema)["properties"] : (*schema)["properties"][section]["properties"];
+        EXPECT_TRUE(properties.contains(info.name)) << policy::key_title(info);
         EXPECT_NE(policy::reference().find("| `" + std::string(info.name) + "` |"),
                   std::string::npos);
     }

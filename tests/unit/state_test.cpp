@@ -45,8 +45,11 @@ TEST(State, ThatIsCorruptIsAnErrorAndNotACrash) {
     const std::string whole = to_json(some_state());
     for (std::size_t length = 0; length + 1 < whole.size(); length += 7)
         EXPECT_FALSE(state_from_json(whole.substr(0, length)).has_value()) << length;
-    EXPECT_FALSE(state_from_json("[]").has_value());
-    EXPECT_FALSE(state_from_json(R"({"format": 1, "spec": 3})").has_value());
+    EXPECT_EQ(state_from_json("[]").error().what(), "format is missing");
+    EXPECT_EQ(state_from_json(R"({"format": 1, "spec": 3})").error().what(), "spec is no object");
+    std::string other = whole;
+    other.replace(other.find("\"argv\":["), 7, "\"args\":");
+    EXPECT_EQ(state_from_json(other).error().what(), "spec.process.argv is missing");
 }
 
 TEST(State, OfAnotherFormatIsRefused) {

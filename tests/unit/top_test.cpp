@@ -1,9 +1,8 @@
 // The screen of `bulkhead top` without a terminal: rates, order, keys, and what stands where.
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/top/view.h"
+#include "tests/unit/json_print.h"
 
 namespace bulkhead::runtime::top {
 namespace {

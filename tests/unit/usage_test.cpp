@@ -10,12 +10,11 @@
 #include <set>
 #include <sstream>
 
-#include <nlohmann/json.hpp>
-
 #include "loader/meters.h"
 #include "runtime/exporter.h"
 #include "runtime/exporter_metrics.h"
 #include "runtime/receipt.h"
+#include "tests/unit/json_print.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -81,8 +80,8 @@ TEST(Usage, JsonHasUnitsInItsNames) {
 TEST(Usage, RefusalsAreByClassAndInTotal) {
     const auto json = to_json(usage_of(reading()))["refusals"];
     EXPECT_EQ(json["total"], 5);
-    EXPECT_EQ(json["by_class"], (nlohmann::json{{"bpf", 3}, {"signal", 2}}));
-    EXPECT_EQ(json["audited_by_class"], (nlohmann::json{{"mounts", 7}}));
+    EXPECT_EQ(json["by_class"], (Json{{"bpf", 3}, {"signal", 2}}));
+    EXPECT_EQ(json["audited_by_class"], (Json{{"mounts", 7}}));
 }
 
 TEST(Usage, TextNamesWhatWasRefused) {
@@ -241,7 +240,9 @@ TEST(Receipt, ReplacesTheFileOrLeavesIt) {
     const Receipt receipt{.usage = usage_of(reading()), .ended_unix_ns = 0, .exit_status = {}};
     ASSERT_TRUE(write_receipt(receipt, path));
     std::ifstream file(path);
-    EXPECT_EQ(nlohmann::json::parse(file)["environment"], "web");
+    const auto read = Json::parse(std::string(std::istreambuf_iterator<char>(file), {}));
+    ASSERT_TRUE(read) << read.error().message();
+    EXPECT_EQ((*read)["environment"], "web");
     EXPECT_FALSE(write_receipt(receipt, "/nonexistent/receipt.json"));
 }
 
