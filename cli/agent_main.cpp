@@ -2,8 +2,6 @@
 // program of its own, as it needs shared libraries that would slow down every other command.
 // Nothing depends on it: what it does not do the next command does.
 #include <malloc.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
 
 #include <cerrno>
 #include <csignal>
@@ -16,6 +14,7 @@
 #include "cli/options.h"
 #include "loader/agent_port.h"
 #include "runtime/agent/listen_socket.h"
+#include "runtime/agent/log.h"
 #include "runtime/agent/server.h"
 #include "runtime/cgroup.h"
 #include "runtime/exporter.h"
@@ -45,7 +44,7 @@ public:
     void announce() const {
         if (const auto done = loader::announce_agent_port(port_);
             !done && done.error().code() != ENOENT)
-            spdlog::error("{}", done.error().message());
+            agent::log_error(done.error().message());
     }
 
 private:
@@ -79,7 +78,7 @@ int keep_ledger_until(const sigset_t& stop) {
         const auto kept = runtime::keep_ledger();
         const std::string problem = kept ? "" : kept.error().message();
         if (!problem.empty() && problem != told)
-            spdlog::error("{}", problem);
+            agent::log_error(problem);
         told = problem;
         const int signal = ::sigtimedwait(&stop, nullptr, &kPause);
         if (signal > 0)
@@ -99,8 +98,8 @@ public:
         BULKHEAD_TRY_VALUE(socket, open_socket(listen));
         BULKHEAD_TRY_VALUE(bound, agent::bound_to(socket.get()));
         port_.emplace(bound.port);
-        spdlog::info("serving /metrics on {}{}", bound.address,
-                     protection.config.tls.is_on() ? " with TLS" : "");
+        agent::log_info("serving /metrics on " + bound.address +
+                        (protection.config.tls.is_on() ? " with TLS" : ""));
         return start(std::move(socket), std::move(protection));
     }
 
@@ -110,10 +109,10 @@ public:
             return {};
         auto protection = load();
         if (!protection) {
-            spdlog::error("{}\n  the last configuration stays", protection.error().message());
+            agent::log_error(protection.error().message() + "\n  the last configuration stays");
             return {};
         }
-        spdlog::info("reading {} again", web_config_);
+        agent::log_info("reading " + web_config_ + " again");
         return start(server_->stop(), std::move(*protection));
     }
 
@@ -149,14 +148,14 @@ Status serve(const Options& options) {
     int signal = 0;
     while ((signal = keep_ledger_until(awaited)) == SIGHUP)
         BULKHEAD_TRY(endpoint.reload());
-    spdlog::info("stopped by {}", ::strsignal(signal));
+    agent::log_info(std::string("stopped by ") + ::strsignal(signal));
     return {};
 }
 
 int main(int argc, char** argv) {
     // One heap: scrapes take turns, and a heap for each thread would keep what its last one needed.
     ::mallopt(M_ARENA_MAX, 1);
-    spdlog::set_default_logger(spdlog::stderr_logger_mt("bulkhead-agent"));
+    agent::log_to_stderr("bulkhead-agent");
     OptionSet set("Serves the usage of all environments to Prometheus", "bulkhead agent");
     Options options;
     set.value("--listen", options.listen, "address and port");

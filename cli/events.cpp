@@ -1,6 +1,4 @@
 // bulkhead events: what happens to environments.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
@@ -11,6 +9,7 @@
 #include "cli/commands.h"
 #include "runtime/clock.h"
 #include "runtime/event_watch.h"
+#include "runtime/format.h"
 #include "runtime/json.h"
 #include "runtime/refusal_report.h"
 
@@ -34,15 +33,15 @@ std::string details_of(const Json& event) {
     for (const auto& [key, value] : event.members()) {
         if (key == "time" || key == "event" || key == "environment")
             continue;
-        text += fmt::format(" {}={}", key, value.is_text() ? value.text() : value.compact());
+        text += formatted(" {}={}", key, value.is_text() ? value.text() : value.compact());
     }
     return text;
 }
 
 std::string refusal_of(const Json& event) {
-    return fmt::format(" {}[{}] {} {}: {} by {}", event["comm"].text(), event["pid"].compact(),
-                       event["hook"].text(), event["object"].text(), event["errno"].text(),
-                       event["rule"].text());
+    return formatted(" {}[{}] {} {}: {} by {}", event["comm"].text(), event["pid"].compact(),
+                     event["hook"].text(), event["object"].text(), event["errno"].text(),
+                     event["rule"].text());
 }
 
 void print(const Options& options, const Json& event) {
@@ -51,9 +50,9 @@ void print(const Options& options, const Json& event) {
         return;
     }
     const std::string& environment = event["environment"].text();
-    fmt::print("{} {} {}{}\n", event["time"].text(), environment.empty() ? "-" : environment,
-               event["event"].text(),
-               event.contains("hook") ? refusal_of(event) : details_of(event));
+    print_formatted("{} {} {}{}\n", event["time"].text(), environment.empty() ? "-" : environment,
+                    event["event"].text(),
+                    event.contains("hook") ? refusal_of(event) : details_of(event));
 }
 
 // Times are compared as text: the calendar's form sorts.

@@ -1,17 +1,16 @@
 // bulkhead list: all environments, a line each.
-#include <fmt/format.h>
-
 #include <cstdio>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/status_json.h"
+#include "runtime/format.h"
 
 namespace bulkhead::cli {
 namespace {
 
 std::string command_of(const runtime::EnvironmentStatus& status) {
-    return status.state ? fmt::format("{}", fmt::join(status.state->spec.process.argv, " ")) : "-";
+    return status.state ? joined(status.state->spec.process.argv, " ") : "-";
 }
 
 std::string pid_of(const runtime::EnvironmentStatus& status) {
@@ -20,10 +19,11 @@ std::string pid_of(const runtime::EnvironmentStatus& status) {
 }
 
 void print_table(const std::vector<runtime::EnvironmentStatus>& all) {
-    fmt::print("{:<20} {:<9} {:>8} {:>8}  {}\n", "NAME", "PHASE", "PID", "REFUSED", "COMMAND");
+    print_formatted("{:<20} {:<9} {:>8} {:>8}  {}\n", "NAME", "PHASE", "PID", "REFUSED", "COMMAND");
     for (const auto& status : all)
-        fmt::print("{:<20} {:<9} {:>8} {:>8}  {}\n", status.name, runtime::phase_name(status.phase),
-                   pid_of(status), status.refused, command_of(status));
+        print_formatted("{:<20} {:<9} {:>8} {:>8}  {}\n", status.name,
+                        runtime::phase_name(status.phase), pid_of(status), status.refused,
+                        command_of(status));
 }
 
 Action declare(OptionSet& set) {

@@ -1,12 +1,11 @@
 // bulkhead policy: checks, shows, compares, explains and publishes policies.
-#include <fmt/format.h>
-
 #include <array>
 #include <cstdio>
 #include <memory>
 
 #include "cli/commands.h"
 #include "runtime/apply.h"
+#include "runtime/format.h"
 #include "runtime/json.h"
 #include "runtime/learned_record.h"
 #include "runtime/policy/decide.h"
@@ -42,7 +41,7 @@ Result<int> check(const Options& options) {
         if (!loaded)
             wrong += (wrong.empty() ? "" : "\n") + loaded.error().message();
         else if (!options.json)
-            fmt::print("{}: {} rules\n", options.words[i], loaded->statements.size());
+            print_formatted("{}: {} rules\n", options.words[i], loaded->statements.size());
     }
     if (!wrong.empty())
         return fail_usage("\n" + wrong);
@@ -73,12 +72,12 @@ Json to_json(const std::vector<policy::Difference>& list) {
 
 void print(const std::string& title, const std::vector<policy::Difference>& list) {
     if (!list.empty())
-        fmt::print("{}:\n", title);
+        print_formatted("{}:\n", title);
     for (const policy::Difference& one : list) {
-        fmt::print("  {}\n", one.act);
+        print_formatted("  {}\n", one.act);
         for (const std::string& rule : {one.by_first, one.by_second}) {
             if (!rule.empty())
-                fmt::print("      {}\n", rule);
+                print_formatted("      {}\n", rule);
         }
     }
 }
@@ -98,11 +97,11 @@ Result<int> diff(const Options& options) {
         return 0;
     }
     for (const std::string& mode : found.modes)
-        fmt::print("{}\n", mode);
+        print_formatted("{}\n", mode);
     print(first_name + " allows, " + second_name + " refuses", found.first_only);
     print(second_name + " allows, " + first_name + " refuses", found.second_only);
     if (found.empty())
-        fmt::print("they decide the same\n");
+        print_formatted("they decide the same\n");
     return 0;
 }
 
@@ -118,7 +117,7 @@ Result<int> explain(const Options& options) {
                       .compact()
                       .c_str());
     else
-        fmt::print("{}\n", policy::describe(loaded, decision));
+        print_formatted("{}\n", policy::describe(loaded, decision));
     return 0;
 }
 
@@ -147,7 +146,8 @@ Result<int> learn(const Options& options) {
     else if (options.output.empty())
         std::fputs(learned.text.c_str(), stdout);
     else if (learned.lost != 0)
-        fmt::print("{} is incomplete: {} acts could not be kept\n", options.output, learned.lost);
+        print_formatted("{} is incomplete: {} acts could not be kept\n", options.output,
+                        learned.lost);
     return 0;
 }
 

@@ -1,10 +1,9 @@
 #include "cli/status_json.h"
 
-#include <fmt/format.h>
-
 #include <cstdint>
 
 #include "loader/refusals.h"
+#include "runtime/format.h"
 #include "runtime/policy/classes.h"
 
 namespace bulkhead::cli {
@@ -29,11 +28,14 @@ std::vector<std::string> added_classes(std::uint64_t control) {
     return added;
 }
 
-std::string joined(const std::vector<std::string>& words, const char* separator) {
-    return fmt::format("{}", fmt::join(words, separator));
-}
-
 }  // namespace
+
+std::string joined(const std::vector<std::string>& words, const char* separator) {
+    std::string text;
+    for (std::size_t i = 0; i < words.size(); ++i)
+        text.append(i == 0 ? "" : separator).append(words[i]);
+    return text;
+}
 
 Json status_to_json(const runtime::EnvironmentStatus& status) {
     Json json{{"name", status.name},
@@ -66,35 +68,35 @@ Json status_to_json(const runtime::EnvironmentStatus& status) {
 }
 
 std::string status_to_text(const runtime::EnvironmentStatus& status) {
-    std::string text = fmt::format("name:        {}\nphase:       {}\n", status.name,
-                                   runtime::phase_name(status.phase));
+    std::string text = formatted("name:        {}\nphase:       {}\n", status.name,
+                                 runtime::phase_name(status.phase));
     if (status.exit_code)
-        text += fmt::format("exit code:   {}\n", *status.exit_code);
+        text += formatted("exit code:   {}\n", *status.exit_code);
     if (!status.problem.empty())
-        text += fmt::format("problem:     {}\n", status.problem);
+        text += formatted("problem:     {}\n", status.problem);
     const auto allowed = allowed_classes(status.control);
-    text += fmt::format("mode:        {}, generation {}\nallowed:     {}\nrefused:     {}\n",
-                        policy::mode_name(status.control), BH_CONTROL_GENERATION(status.control),
-                        allowed.empty() ? "no class" : joined(allowed, " "), status.refused);
+    text += formatted("mode:        {}, generation {}\nallowed:     {}\nrefused:     {}\n",
+                      policy::mode_name(status.control), BH_CONTROL_GENERATION(status.control),
+                      allowed.empty() ? "no class" : joined(allowed, " "), status.refused);
     if (const auto added = added_classes(status.control); !added.empty())
-        text += fmt::format("also for:    {}\n", joined(added, " "));
+        text += formatted("also for:    {}\n", joined(added, " "));
     if (status.audited != 0)
-        text += fmt::format("audited:     {} would have been refused\n", status.audited);
+        text += formatted("audited:     {} would have been refused\n", status.audited);
     if (status.learned != 0)
-        text += fmt::format("learned:     {} acts\n", status.learned);
+        text += formatted("learned:     {} acts\n", status.learned);
     if (status.unlearned != 0)
-        text += fmt::format("incomplete:  {} acts could not be kept\n", status.unlearned);
+        text += formatted("incomplete:  {} acts could not be kept\n", status.unlearned);
     if (!status.state)
         return text;
     const runtime::EnvironmentState& state = *status.state;
     if (!state.spec.adopted_cgroup.empty()) {
-        text += fmt::format("adopted:     {} at {}\n", state.spec.adopted_cgroup, state.started_at);
+        text += formatted("adopted:     {} at {}\n", state.spec.adopted_cgroup, state.started_at);
         return text;
     }
-    text += fmt::format("pid:         {} on the host\nstarted:     {} in {:.1f} ms\n", state.pid,
-                        state.started_at, static_cast<double>(state.start_cost_ns) / 1e6);
-    text += fmt::format("command:     {}\nroot:        {}\n", joined(state.spec.process.argv, " "),
-                        state.spec.root.path);
+    text += formatted("pid:         {} on the host\nstarted:     {} in {:.1f} ms\n", state.pid,
+                      state.started_at, static_cast<double>(state.start_cost_ns) / 1e6);
+    text += formatted("command:     {}\nroot:        {}\n", joined(state.spec.process.argv, " "),
+                      state.spec.root.path);
     if (state.spec.strictness == runtime::Strictness::kBestEffort)
         text += "best effort: yes, what this machine cannot do was left out\n";
     return text;

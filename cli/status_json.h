@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "runtime/json.h"
 #include "runtime/life.h"
@@ -11,5 +12,6 @@ namespace bulkhead::cli {
 Json status_to_json(const runtime::EnvironmentStatus& status);
 // Several lines, "key: value".
 std::string status_to_text(const runtime::EnvironmentStatus& status);
+std::string joined(const std::vector<std::string>& words, const char* separator);
 
 }  // namespace bulkhead::cli

@@ -1,6 +1,4 @@
 // bulkhead why: the last refusals of an environment, explained.
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
@@ -12,6 +10,7 @@
 #include "loader/refusals.h"
 #include "runtime/clock.h"
 #include "runtime/explain.h"
+#include "runtime/format.h"
 #include "runtime/json.h"
 #include "runtime/life.h"
 #include "runtime/refusal_json.h"
@@ -59,23 +58,23 @@ std::string flags(const bh_refusal& refusal) {
 std::string act_of(const runtime::ExplainedRefusal& refusal) {
     const bh_refusal& row = refusal.row;
     const std::string uid = refusal.uid_inside
-                                ? fmt::format("{} ({} outside)", *refusal.uid_inside, row.uid)
-                                : fmt::format("{} outside", row.uid);
-    return fmt::format("{}[{}] uid {}: {} {}: {}{}", runtime::comm_of(row), row.pid, uid,
-                       loader::hook_name(row.hook), runtime::describe_object(row),
-                       runtime::error_name(row), flags(row));
+                                ? formatted("{} ({} outside)", *refusal.uid_inside, row.uid)
+                                : formatted("{} outside", row.uid);
+    return formatted("{}[{}] uid {}: {} {}: {}{}", runtime::comm_of(row), row.pid, uid,
+                     loader::hook_name(row.hook), runtime::describe_object(row),
+                     runtime::error_name(row), flags(row));
 }
 
 // Who decided it, and what would decide otherwise.
 void print_reason(const runtime::ExplainedRefusal& refusal) {
     const bh_refusal& row = refusal.row;
     const std::string by = refusal.rule_text.empty()
-                               ? fmt::format("rule {}", loader::class_name(row.class_id))
+                               ? formatted("rule {}", loader::class_name(row.class_id))
                                : refusal.rule_text;
-    fmt::print("    by {} ({}), generation {}\n", by, loader::class_meaning(row.class_id),
-               row.generation);
+    print_formatted("    by {} ({}), generation {}\n", by, loader::class_meaning(row.class_id),
+                    row.generation);
     if (!refusal.to_allow.empty())
-        fmt::print("    to allow it: {}\n", refusal.to_allow);
+        print_formatted("    to allow it: {}\n", refusal.to_allow);
 }
 
 void print(const Options& options, const runtime::ExplainedRefusal& refusal) {
@@ -83,17 +82,17 @@ void print(const Options& options, const runtime::ExplainedRefusal& refusal) {
         std::puts(to_json(options.name, refusal).compact().c_str());
         return;
     }
-    fmt::print("{} {}\n", when(refusal.row.time_ns), act_of(refusal));
+    print_formatted("{} {}\n", when(refusal.row.time_ns), act_of(refusal));
     print_reason(refusal);
 }
 
 void print(const runtime::RefusalGroup& group) {
     const bh_refusal& row = group.last.row;
     if (group.count == 1)
-        fmt::print("{} {}\n", when(row.time_ns), act_of(group.last));
+        print_formatted("{} {}\n", when(row.time_ns), act_of(group.last));
     else
-        fmt::print("{} {} times since {}, last: {}\n", when(row.time_ns), group.count,
-                   when(group.first_ns), act_of(group.last));
+        print_formatted("{} {} times since {}, last: {}\n", when(row.time_ns), group.count,
+                        when(group.first_ns), act_of(group.last));
     print_reason(group.last);
 }
 
@@ -155,7 +154,7 @@ Result<int> print_once(const Options& options, Watch& watch, std::uint64_t oldes
             print(group);
     }
     if (rows.empty())
-        fmt::print("nothing was refused\n");
+        print_formatted("nothing was refused\n");
     return 0;
 }
 
@@ -168,7 +167,7 @@ Result<int> follow(const Options& options, Watch& watch, std::uint64_t oldest_ns
         BULKHEAD_TRY_VALUE(rows, watch.rows(seen, oldest_ns));
         for (const bh_refusal& row : rows) {
             if (seen != 0 && row.sequence > seen + 1 && !options.json)
-                fmt::print("({} more are gone already)\n", row.sequence - seen - 1);
+                print_formatted("({} more are gone already)\n", row.sequence - seen - 1);
             print(options, watch.explain(row));
             seen = row.sequence;
         }

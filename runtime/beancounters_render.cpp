@@ -1,7 +1,6 @@
 // How beancounters look as JSON and to people.
-#include <fmt/format.h>
-
 #include "runtime/beancounters.h"
+#include "runtime/format.h"
 #include "runtime/json.h"
 
 namespace bulkhead::runtime {
@@ -36,10 +35,10 @@ Json to_json(const std::vector<Beancounter>& counters) {
 
 std::string to_text(const std::vector<Beancounter>& counters) {
     constexpr const char* kLine = "{:<12} {:>12} {:>12} {:>12} {:>12} {:>8}\n";
-    std::string text = fmt::format(kLine, "", "held", "maxheld", "barrier", "limit", "failcnt");
+    std::string text = formatted(kLine, "", "held", "maxheld", "barrier", "limit", "failcnt");
     for (const Beancounter& counter : counters)
-        text += fmt::format(kLine, counter.name, cell(counter.held), cell(counter.maxheld),
-                            cell(counter.barrier), cell(counter.limit), cell(counter.failcnt));
+        text += formatted(kLine, counter.name, cell(counter.held), cell(counter.maxheld),
+                          cell(counter.barrier), cell(counter.limit), cell(counter.failcnt));
     return text;
 }
 

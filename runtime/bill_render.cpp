@@ -1,7 +1,6 @@
 // A bill as text, CSV and JSON.
-#include <fmt/format.h>
-
 #include "runtime/clock.h"
+#include "runtime/format.h"
 #include "runtime/json.h"
 #include "runtime/ledger/bill.h"
 #include "runtime/receipts_render.h"
@@ -39,20 +38,18 @@ Json item_json(const BillItem& item, unsigned digits) {
 std::string bill_text(const Bill& bill) {
     const unsigned digits = bill.prices.digits;
     std::string text =
-        fmt::format("from {} until {}, in {}\n", day_and_time(bill.period.begin_unix_ns),
-                    day_and_time(bill.period.end_unix_ns), bill.prices.currency);
+        formatted("from {} until {}, in {}\n", day_and_time(bill.period.begin_unix_ns),
+                  day_and_time(bill.period.end_unix_ns), bill.prices.currency);
     for (const BillLine& line : bill.lines) {
-        text +=
-            fmt::format("\n{:<48} {:>24}\n", line.environment, amount_text(line.amount, digits));
-        text += fmt::format("  {} {}, started {}\n", standing_name(line.standing),
-                            day_and_time(line.until_unix_ns), day_and_time(line.started_unix_ns));
+        text += formatted("\n{:<48} {:>24}\n", line.environment, amount_text(line.amount, digits));
+        text += formatted("  {} {}, started {}\n", standing_name(line.standing),
+                          day_and_time(line.until_unix_ns), day_and_time(line.started_unix_ns));
         for (const BillItem& item : line.items)
-            text +=
-                fmt::format("  {:<17} {:>28} {:>16}  {}\n", item.price->quantity->name,
-                            used_text(item) + " " + std::string(item.price->quantity->base_unit),
-                            amount_text(item.amount, digits), item.price->text);
+            text += formatted("  {:<17} {:>28} {:>16}  {}\n", item.price->quantity->name,
+                              used_text(item) + " " + std::string(item.price->quantity->base_unit),
+                              amount_text(item.amount, digits), item.price->text);
     }
-    return text + fmt::format("\n{:<48} {:>24}\n", "total", amount_text(bill.amount, digits));
+    return text + formatted("\n{:<48} {:>24}\n", "total", amount_text(bill.amount, digits));
 }
 
 std::string bill_csv(const Bill& bill) {
@@ -61,7 +58,7 @@ std::string bill_csv(const Bill& bill) {
         "currency\r\n";
     for (const BillLine& line : bill.lines)
         for (const BillItem& item : line.items)
-            text += fmt::format(
+            text += formatted(
                 "{},{},{},{},{},{},{},{},{},{},{},{},{}\r\n", csv_field(line.environment),
                 line.life.boot, line.life.loaded_ns, line.life.serial, standing_name(line.standing),
                 rfc3339(line.started_unix_ns), rfc3339(line.until_unix_ns),

@@ -1,10 +1,9 @@
 // How budgets look as JSON and to people.
-#include <fmt/format.h>
-
 #include <array>
 
 #include "runtime/budgets.h"
 #include "runtime/clock.h"
+#include "runtime/format.h"
 #include "runtime/json.h"
 
 namespace bulkhead::runtime {
@@ -17,8 +16,7 @@ std::string bytes_text(double bytes) {
     std::size_t unit = 0;
     for (; bytes >= 1024 && unit + 1 < kUnits.size(); ++unit)
         bytes /= 1024;
-    return unit == 0 ? fmt::format("{:.0f} B", bytes)
-                     : fmt::format("{:.2f} {}", bytes, kUnits[unit]);
+    return unit == 0 ? formatted("{:.0f} B", bytes) : formatted("{:.2f} {}", bytes, kUnits[unit]);
 }
 
 const char* unit_of(bh_budget_kind kind) {
@@ -36,8 +34,8 @@ const char* unit_of(bh_budget_kind kind) {
 }
 
 std::string on_text(const Budget& budget) {
-    return budget.warn ? fmt::format("{} (warn: {})", action_name(budget.on_exceed),
-                                     action_name(budget.on_warn))
+    return budget.warn ? formatted("{} (warn: {})", action_name(budget.on_exceed),
+                                   action_name(budget.on_warn))
                        : action_name(budget.on_exceed);
 }
 
@@ -56,7 +54,7 @@ std::string amount_text(bh_budget_kind kind, std::uint64_t amount) {
             return bytes_text(static_cast<double>(amount)) + "·s";
         case BH_BUDGET_CPU:
         case BH_BUDGET_WALL:
-            return fmt::format("{:.3f} s", static_cast<double>(amount) / kNsPerSecond);
+            return formatted("{:.3f} s", static_cast<double>(amount) / kNsPerSecond);
         default:
             return std::to_string(amount);
     }
@@ -72,8 +70,8 @@ std::string period_text(std::uint64_t period_ns) {
     const std::uint64_t seconds = period_ns / 1'000'000'000;
     for (const Unit& unit : kUnits)
         if (seconds != 0 && seconds % unit.seconds == 0)
-            return fmt::format("{}{}", seconds / unit.seconds, unit.name);
-    return fmt::format("{}s", seconds);
+            return formatted("{}{}", seconds / unit.seconds, unit.name);
+    return formatted("{}s", seconds);
 }
 
 Json to_json(const NamedBudgets& budgets) {
@@ -98,14 +96,14 @@ Json to_json(const NamedBudgets& budgets) {
 std::string to_text(const std::vector<NamedBudgets>& all) {
     constexpr const char* kLine =
         "{:<16} {:<10} {:>14} {:>14} {:>14} {:>6} {:<20} {:>8} {:>8}  {}\n";
-    std::string text = fmt::format(kLine, "ENVIRONMENT", "KIND", "USED", "AMOUNT", "LEFT", "PERIOD",
-                                   "ENDS", "EXCEEDED", "REFUSED", "ON EXCEED");
+    std::string text = formatted(kLine, "ENVIRONMENT", "KIND", "USED", "AMOUNT", "LEFT", "PERIOD",
+                                 "ENDS", "EXCEEDED", "REFUSED", "ON EXCEED");
     for (const NamedBudgets& named : all)
         for (const Budget& one : named.budgets)
-            text += fmt::format(kLine, named.environment, loader::budget_name(one.kind),
-                                amount_text(one.kind, one.used), amount_text(one.kind, one.amount),
-                                amount_text(one.kind, one.left()), period_text(one.period_ns),
-                                end_text(one), one.exceeded, one.refused, on_text(one));
+            text += formatted(kLine, named.environment, loader::budget_name(one.kind),
+                              amount_text(one.kind, one.used), amount_text(one.kind, one.amount),
+                              amount_text(one.kind, one.left()), period_text(one.period_ns),
+                              end_text(one), one.exceeded, one.refused, on_text(one));
     return text;
 }
 

@@ -1,9 +1,9 @@
 #include "runtime/clock.h"
 
-#include <fmt/format.h>
-
 #include <chrono>
 #include <ctime>
+
+#include "runtime/format.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -25,9 +25,9 @@ std::string calendar(std::uint64_t unix_ns) {
     const auto day = time::floor<time::days>(at);
     const time::year_month_day date{day};
     const time::hh_mm_ss clock{at - day};
-    return fmt::format("{}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
-                       static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                       clock.hours().count(), clock.minutes().count(), clock.seconds().count());
+    return formatted("{}-{:02}-{:02}T{:02}:{:02}:{:02}", static_cast<int>(date.year()),
+                     static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
+                     clock.hours().count(), clock.minutes().count(), clock.seconds().count());
 }
 
 }  // namespace
@@ -37,7 +37,7 @@ std::uint64_t unix_ns_of_boot_ns(std::uint64_t boot_ns) {
 }
 
 std::string rfc3339(std::uint64_t unix_ns) {
-    return fmt::format("{}.{:09}Z", calendar(unix_ns), unix_ns % kSecond);
+    return formatted("{}.{:09}Z", calendar(unix_ns), unix_ns % kSecond);
 }
 
 std::uint64_t unix_now_ns() {

@@ -1,7 +1,6 @@
 #include "runtime/explain.h"
 
 #include <arpa/inet.h>
-#include <fmt/format.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +12,7 @@
 #include "loader/beancounters.h"
 #include "loader/refusals.h"
 #include "runtime/budgets.h"
+#include "runtime/format.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -30,13 +30,13 @@ std::string part(const bh_refusal& refusal, int index) {
 std::string owner(const bh_refusal& refusal) {
     if (refusal.object[3] == 0)
         return "of the host";
-    return fmt::format("of environment {}.{}", refusal.object[2], refusal.object[3]);
+    return formatted("of environment {}.{}", refusal.object[2], refusal.object[3]);
 }
 
 std::string describe_file(const bh_refusal& refusal) {
     const auto dev = static_cast<unsigned>(refusal.object[0]);
-    return fmt::format("{} (device {}:{}, inode {})", refused_path(refusal), dev >> 20,
-                       dev & 0xfffff, refusal.object[1]);
+    return formatted("{} (device {}:{}, inode {})", refused_path(refusal), dev >> 20, dev & 0xfffff,
+                     refusal.object[1]);
 }
 
 bool is_inet(const bh_refusal& refusal) {
@@ -50,10 +50,10 @@ std::string endpoint(const bh_refusal& refusal) {
     char text[INET6_ADDRSTRLEN]{};
     if (!IN6_IS_ADDR_V4MAPPED(&address)) {
         ::inet_ntop(AF_INET6, &address, text, sizeof text);
-        return fmt::format("[{}]:{}", text, refusal.object[3]);
+        return formatted("[{}]:{}", text, refusal.object[3]);
     }
     ::inet_ntop(AF_INET, address.s6_addr + 12, text, sizeof text);
-    return fmt::format("{}:{}", text, refusal.object[3]);
+    return formatted("{}:{}", text, refusal.object[3]);
 }
 
 std::string protocol(const bh_refusal& refusal) {
@@ -66,7 +66,7 @@ std::string protocol(const bh_refusal& refusal) {
         case IPPROTO_ICMPV6:
             return "icmp";
         default:
-            return fmt::format("protocol {}", refusal.object[2]);
+            return formatted("protocol {}", refusal.object[2]);
     }
 }
 
@@ -76,16 +76,16 @@ bool is_reached_unix(const bh_refusal& refusal) {
 
 std::string describe_socket(const bh_refusal& refusal) {
     if (is_reached_unix(refusal))
-        return fmt::format("socket family {}, type {} {} {}", refusal.object[0], refusal.object[1],
-                           text_of(refusal), owner(refusal));
+        return formatted("socket family {}, type {} {} {}", refusal.object[0], refusal.object[1],
+                         text_of(refusal), owner(refusal));
     if (refusal.class_id == BH_CLASS_LISTEN)
-        return fmt::format("{} port {}", protocol(refusal), refusal.object[3]);
+        return formatted("{} port {}", protocol(refusal), refusal.object[3]);
     if (refusal.class_id == BH_CLASS_EGRESS && is_inet(refusal))
         return protocol(refusal) + " " + endpoint(refusal);
-    std::string text = fmt::format("socket family {}, type {}, protocol {}", refusal.object[0],
-                                   refusal.object[1], refusal.object[2]);
+    std::string text = formatted("socket family {}, type {}, protocol {}", refusal.object[0],
+                                 refusal.object[1], refusal.object[2]);
     if (refusal.object[3] != 0)
-        text += fmt::format(", port {}", refusal.object[3]);
+        text += formatted(", port {}", refusal.object[3]);
     // The text of these is an address.
     if (const std::string name = text_of(refusal); !name.empty() && !is_inet(refusal))
         text += " " + name;
@@ -95,9 +95,9 @@ std::string describe_socket(const bh_refusal& refusal) {
 std::string describe_number(const bh_refusal& refusal) {
     const std::string name = text_of(refusal);
     if (refusal.hook == BH_HOOK_capable)
-        return fmt::format("capability {}", refusal.object[0]);
-    return name.empty() ? fmt::format("{}", refusal.object[0])
-                        : fmt::format("{} ({})", name, refusal.object[0]);
+        return formatted("capability {}", refusal.object[0]);
+    return name.empty() ? formatted("{}", refusal.object[0])
+                        : formatted("{} ({})", name, refusal.object[0]);
 }
 
 std::string bound(std::uint64_t value) {
@@ -105,18 +105,18 @@ std::string bound(std::uint64_t value) {
 }
 
 std::string describe_beancounter(const bh_refusal& refusal) {
-    return fmt::format("{}: held {}, barrier {}, limit {}",
-                       loader::beancounter_name(static_cast<unsigned>(refusal.object[0])),
-                       refusal.object[1], bound(refusal.object[2]), bound(refusal.object[3]));
+    return formatted("{}: held {}, barrier {}, limit {}",
+                     loader::beancounter_name(static_cast<unsigned>(refusal.object[0])),
+                     refusal.object[1], bound(refusal.object[2]), bound(refusal.object[3]));
 }
 
 std::string describe_budget(const bh_refusal& refusal) {
     const auto kind =
         static_cast<bh_budget_kind>(std::min<std::uint64_t>(refusal.object[0], BH_BUDGET_COUNT));
-    return fmt::format("budget {}: used {} of {} in {}", loader::budget_name(kind),
-                       amount_text(kind, shown_amount(kind, refusal.object[1])),
-                       amount_text(kind, shown_amount(kind, refusal.object[2])),
-                       period_text(refusal.object[3]));
+    return formatted("budget {}: used {} of {} in {}", loader::budget_name(kind),
+                     amount_text(kind, shown_amount(kind, refusal.object[1])),
+                     amount_text(kind, shown_amount(kind, refusal.object[2])),
+                     period_text(refusal.object[3]));
 }
 
 }  // namespace
@@ -137,18 +137,17 @@ std::string refused_path(const bh_refusal& refusal) {
 std::string describe_object(const bh_refusal& refusal) {
     switch (refusal.object_kind) {
         case BH_OBJECT_TASK:
-            return fmt::format("pid {} ({}) {}", refusal.object[0], text_of(refusal),
-                               owner(refusal));
+            return formatted("pid {} ({}) {}", refusal.object[0], text_of(refusal), owner(refusal));
         case BH_OBJECT_FILE:
             return describe_file(refusal);
         case BH_OBJECT_SOCKET:
             return describe_socket(refusal);
         case BH_OBJECT_IPC:
-            return fmt::format("key {:#x}, id {} {}", refusal.object[0], refusal.object[1],
-                               owner(refusal));
+            return formatted("key {:#x}, id {} {}", refusal.object[0], refusal.object[1],
+                             owner(refusal));
         case BH_OBJECT_KEY:
-            return fmt::format("key {:#x} {} {}", refusal.object[0], text_of(refusal),
-                               owner(refusal));
+            return formatted("key {:#x} {} {}", refusal.object[0], text_of(refusal),
+                             owner(refusal));
         case BH_OBJECT_NUMBER:
             return describe_number(refusal);
         case BH_OBJECT_BEANCOUNTER:

@@ -1,7 +1,6 @@
 #include "runtime/exporter.h"
 
 #include <prometheus/text_serializer.h>
-#include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <chrono>
@@ -9,6 +8,7 @@
 #include <sstream>
 #include <utility>
 
+#include "runtime/agent/log.h"
 #include "runtime/exporter_metrics.h"
 
 namespace bulkhead::runtime {
@@ -80,7 +80,7 @@ bool Exporter::retire(std::vector<Usage>& all) {
         serials.push_back(usage.serial);
     auto retired = read_retired(serials);
     if (!retired)
-        spdlog::error("{}", retired.error().message());
+        agent::log_error(retired.error().message());
     else
         last_retired_ = std::move(*retired);
     if (last_retired_)
@@ -96,7 +96,7 @@ void Exporter::scrape(Format format, const TextSink& sink) {
     // first; the other way round it would be in none.
     auto all = read_all_usage(parent_cgroup_);
     if (!all)
-        spdlog::error("{}", all.error().message());
+        agent::log_error(all.error().message());
     std::vector<Usage> running = all ? std::move(*all) : std::vector<Usage>{};
     const bool all_stored = retire(running);
     write_environments(running, texts_, format, sink);

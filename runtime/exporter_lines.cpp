@@ -1,11 +1,10 @@
 #include "runtime/exporter_lines.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 #include <new>
 
+#include "runtime/format.h"
 #include "runtime/openmetrics.h"
 
 namespace bulkhead::runtime {
@@ -44,7 +43,7 @@ void put_head(TextBuffer& out, Format format, std::string_view name, std::string
     if (format == Format::kOpenMetrics)
         openmetrics::append_head(head, openmetrics::without_total(name), kind, help);
     else
-        head = fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, kind);
+        head = formatted("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, kind);
     out.extend_to(put(out.reserve(head.size()), head));
 }
 

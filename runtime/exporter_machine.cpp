@@ -1,6 +1,5 @@
 #include "runtime/exporter_machine.h"
 
-#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -12,6 +11,7 @@
 #include <utility>
 
 #include "loader/pins.h"
+#include "runtime/agent/log.h"
 #include "runtime/clock.h"
 
 namespace bulkhead::runtime {
@@ -63,7 +63,7 @@ template <typename T>
 T value_or_log(Result<T> read, Machine& machine) {
     if (read)
         return std::move(*read);
-    spdlog::error("{}", read.error().message());
+    agent::log_error(read.error().message());
     machine.up = false;
     return {};
 }

@@ -1,13 +1,13 @@
 #include "runtime/forced_unload.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <fstream>
 
 #include "loader/unique_fd.h"
+#include "runtime/format.h"
 #include "runtime/journal.h"
 #include "runtime/json.h"
 
@@ -25,7 +25,7 @@ std::int64_t login_uid() {
 
 Status log_forced_unload() {
     constexpr int kWarning = 4;
-    const std::string line = fmt::format(
+    const std::string line = formatted(
         "<{}>bulkhead: unload --force by uid {}, login uid {}, pid {}: protected programs are "
         "taken out\n",
         kWarning, ::getuid(), login_uid(), ::getpid());

@@ -49,20 +49,21 @@ UniqueFd open_to_append() {
 }  // namespace
 
 void tell_of(std::uint64_t unix_ns, std::string_view event, const std::string& environment,
-             Json details) {
+             const Json& details) {
     const UniqueFd file = open_to_append();
     if (!file)
         return;
-    details["time"] = rfc3339(unix_ns);
-    details["event"] = event;
+    Json told{{"time", rfc3339(unix_ns)}, {"event", event}};
     if (!environment.empty())
-        details["environment"] = environment;
-    const std::string line = details.compact() + "\n";
+        told["environment"] = environment;
+    for (const auto& [key, value] : details.members())
+        told[key] = value;
+    const std::string line = told.compact() + "\n";
     (void)!::write(file.get(), line.data(), line.size());
 }
 
-void tell(std::string_view event, const std::string& environment, Json details) {
-    tell_of(unix_now_ns(), event, environment, std::move(details));
+void tell(std::string_view event, const std::string& environment, const Json& details) {
+    tell_of(unix_now_ns(), event, environment, details);
 }
 
 JournalReader::JournalReader() : file_(::open(kOlder, O_RDONLY | O_CLOEXEC)) {

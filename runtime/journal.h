@@ -14,10 +14,10 @@
 namespace bulkhead::runtime {
 
 // `details`: further keys of the object. `environment` may be empty.
-void tell(std::string_view event, const std::string& environment, Json details);
+void tell(std::string_view event, const std::string& environment, const Json& details);
 // The same about what happened earlier.
 void tell_of(std::uint64_t unix_ns, std::string_view event, const std::string& environment,
-             Json details);
+             const Json& details);
 
 // Reads what was told, and goes on where it stopped. At a mebibyte the journal becomes `.events.1`,
 // in the place of an older one, and a new one begins.

@@ -1,6 +1,5 @@
 #include "runtime/learned.h"
 
-#include <fmt/format.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -10,6 +9,7 @@
 #include <unordered_map>
 
 #include "loader/refusals.h"
+#include "runtime/format.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -124,8 +124,8 @@ private:
             return add_class(seen_.classes, key, row, path.value_or(within));
         if (!path)
             return add_class(seen_.nameless, key, row,
-                             fmt::format("inode {} of device {}:{}, {}", row.object[1],
-                                         row.object[0] >> 20, row.object[0] & 0xfffff, within));
+                             formatted("inode {} of device {}:{}, {}", row.object[1],
+                                       row.object[0] >> 20, row.object[0] & 0xfffff, within));
         const bool is_directory = S_ISDIR(row.object[2]);
         if (names_change(key.hook)) {
             Known& known = known_[key.object[0]];
@@ -166,7 +166,7 @@ private:
         const auto capability = static_cast<unsigned>(key.object[0]);
         seen_.capabilities.insert(capability);
         if (key.class_id != BH_CLASS_DROPPED_CAPABILITIES)
-            add_class(seen_.classes, key, row, fmt::format("capability {}", capability));
+            add_class(seen_.classes, key, row, formatted("capability {}", capability));
     }
 
     const std::vector<MountPoint>& mounts_;

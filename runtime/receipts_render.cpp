@@ -1,13 +1,12 @@
 #include "runtime/receipts_render.h"
 
-#include <fmt/format.h>
-
 #include <array>
 #include <cstdint>
 #include <map>
 #include <set>
 
 #include "runtime/clock.h"
+#include "runtime/format.h"
 #include "runtime/json.h"
 
 namespace bulkhead::runtime {
@@ -69,16 +68,16 @@ std::string csv_field(const std::string& value) {
 
 std::string receipts_text(std::span<const ledger::Entry> receipts) {
     std::string text =
-        fmt::format("{:<24} {:<20} {:<20} {:>9} {:>12} {:>14} {:>12} {:>12}\n", "ENVIRONMENT",
-                    "STARTED", "ENDED", "EXIT", "CPU", "MEMORY PEAK", "SENT", "RECEIVED");
+        formatted("{:<24} {:<20} {:<20} {:>9} {:>12} {:>14} {:>12} {:>12}\n", "ENVIRONMENT",
+                  "STARTED", "ENDED", "EXIT", "CPU", "MEMORY PEAK", "SENT", "RECEIVED");
     for (const ledger::Entry& one : receipts)
-        text += fmt::format("{:<24} {:<20} {:<20} {:>9} {:>10.3f} s {:>14} {:>12} {:>12}\n",
-                            one.environment, to_second(one.started_unix_ns),
-                            to_second(one.until_unix_ns), exit_text(one.document),
-                            static_cast<double>(number_at(one.document, "cpu.total_ns")) / 1e9,
-                            number_at(one.document, "memory.peak_bytes"),
-                            number_at(one.document, "network.sent_bytes"),
-                            number_at(one.document, "network.received_bytes"));
+        text += formatted("{:<24} {:<20} {:<20} {:>9} {:>10.3f} s {:>14} {:>12} {:>12}\n",
+                          one.environment, to_second(one.started_unix_ns),
+                          to_second(one.until_unix_ns), exit_text(one.document),
+                          static_cast<double>(number_at(one.document, "cpu.total_ns")) / 1e9,
+                          number_at(one.document, "memory.peak_bytes"),
+                          number_at(one.document, "network.sent_bytes"),
+                          number_at(one.document, "network.received_bytes"));
     return text;
 }
 

@@ -1,9 +1,8 @@
 // How a usage looks as JSON and to people.
-#include <fmt/format.h>
-
 #include <cstdint>
 
 #include "runtime/clock.h"
+#include "runtime/format.h"
 #include "runtime/json.h"
 #include "runtime/usage.h"
 
@@ -81,7 +80,7 @@ Json cpu_json(const Usage& usage) {
 }
 
 std::string seconds(std::uint64_t ns) {
-    return fmt::format("{:.3f} s", static_cast<double>(ns) / 1e9);
+    return formatted("{:.3f} s", static_cast<double>(ns) / 1e9);
 }
 
 std::string bytes(std::uint64_t count) {
@@ -90,7 +89,7 @@ std::string bytes(std::uint64_t count) {
     std::size_t unit = 0;
     for (; value >= 1024 && unit + 1 < kUnits.size(); ++unit)
         value /= 1024;
-    return unit == 0 ? fmt::format("{} B", count) : fmt::format("{:.1f} {}", value, kUnits[unit]);
+    return unit == 0 ? formatted("{} B", count) : formatted("{:.1f} {}", value, kUnits[unit]);
 }
 
 std::string byte_seconds(std::uint64_t count) {
@@ -98,8 +97,8 @@ std::string byte_seconds(std::uint64_t count) {
 }
 
 std::string pressure_text(const char* resource, const Pressure& pressure) {
-    return fmt::format("{} {} some, {} full", resource, seconds(pressure.some_ns),
-                       seconds(pressure.full_ns));
+    return formatted("{} {} some, {} full", resource, seconds(pressure.some_ns),
+                     seconds(pressure.full_ns));
 }
 
 std::string refusals_text(const Usage& usage) {
@@ -108,7 +107,7 @@ std::string refusals_text(const Usage& usage) {
     for (const Refusals& one : usage.refusals) {
         if (one.refused == 0)
             continue;
-        text += fmt::format("{}{} {}", separator, one.class_name, one.refused);
+        text += formatted("{}{} {}", separator, one.class_name, one.refused);
         separator = ", ";
     }
     return *separator == ',' ? text + ")" : text;
@@ -149,7 +148,7 @@ Json to_json(const Usage& usage) {
 }
 
 std::string to_text(const Usage& usage) {
-    return fmt::format(
+    return formatted(
         "{}{}\n"
         "  cpu        {} user, {} system, {} waiting for a CPU, {} throttled\n"
         "             preempted {} times by itself, {} by other environments, {} by the host\n"

@@ -1,8 +1,7 @@
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <array>
 
+#include "runtime/format.h"
 #include "runtime/top/view.h"
 
 namespace bulkhead::runtime::top {
@@ -21,31 +20,31 @@ std::size_t name_columns(std::size_t columns) {
 }
 
 std::string percent(std::uint64_t permille) {
-    return fmt::format("{}.{}", permille / 10, permille % 10);
+    return formatted("{}.{}", permille / 10, permille % 10);
 }
 
 std::string head(std::size_t name) {
-    return fmt::format("{:<{}} {:>6} {:<10} {:>6} {:>5} {:>6} {:>6} {:>6} {:>9}", "ENVIRONMENT",
-                       name, "CPU%", "", "MEM", "TASKS", "RECV/s", "SENT/s", "DISK/s", "REFUSED");
+    return formatted("{:<{}} {:>6} {:<10} {:>6} {:>5} {:>6} {:>6} {:>6} {:>9}", "ENVIRONMENT", name,
+                     "CPU%", "", "MEM", "TASKS", "RECV/s", "SENT/s", "DISK/s", "REFUSED");
 }
 
 // In two parts: a bar of the sparkline is one column and three bytes.
 std::string table_line(const Row& row, std::size_t name, Glyphs glyphs) {
     const Usage& usage = row.usage;
-    return fmt::format("{:<{}} {:>6} ", cut(usage.environment, name), name,
-                       percent(row.rates.cpu_permille)) +
+    return formatted("{:<{}} {:>6} ", cut(usage.environment, name), name,
+                     percent(row.rates.cpu_permille)) +
            sparkline(row.cpu_permille, kSparkColumns, glyphs) +
-           fmt::format(
-               " {:>6} {:>5} {:>6} {:>6} {:>6} {:>9}", short_bytes(usage.memory_bytes), usage.tasks,
-               short_bytes(row.rates.received_bytes), short_bytes(row.rates.sent_bytes),
-               short_bytes(row.rates.read_bytes + row.rates.written_bytes), usage.refused());
+           formatted(" {:>6} {:>5} {:>6} {:>6} {:>6} {:>9}", short_bytes(usage.memory_bytes),
+                     usage.tasks, short_bytes(row.rates.received_bytes),
+                     short_bytes(row.rates.sent_bytes),
+                     short_bytes(row.rates.read_bytes + row.rates.written_bytes), usage.refused());
 }
 
 std::string title(const View& view, const Model& model, std::string_view clock) {
-    return fmt::format("bulkhead top {}{} by {}{}, {} environments, cpu {} %, memory {}", clock,
-                       view.motion == Motion::kPaused ? " PAUSED" : "", sort_name(view.sort),
-                       view.order == Order::kLargestFirst ? "" : " reversed", model.count(),
-                       percent(model.cpu_permille()), short_bytes(model.memory_bytes()));
+    return formatted("bulkhead top {}{} by {}{}, {} environments, cpu {} %, memory {}", clock,
+                     view.motion == Motion::kPaused ? " PAUSED" : "", sort_name(view.sort),
+                     view.order == Order::kLargestFirst ? "" : " reversed", model.count(),
+                     percent(model.cpu_permille()), short_bytes(model.memory_bytes()));
 }
 
 std::string foot(const View& view) {
@@ -83,15 +82,14 @@ void add_text(const std::string& text, std::vector<Line>& lines) {
 void add_one(const View& view, const Row& row, Size size, std::vector<Line>& lines) {
     const std::size_t wide = size.columns - std::min<std::size_t>(size.columns, 22);
     lines.push_back({row.usage.environment, Emphasis::kBold});
-    lines.push_back({fmt::format("  cpu {:>8} %      ", percent(row.rates.cpu_permille)) +
+    lines.push_back({formatted("  cpu {:>8} %      ", percent(row.rates.cpu_permille)) +
                      sparkline(row.cpu_permille, wide, view.glyphs)});
-    lines.push_back({fmt::format("  memory {:>6}       ", short_bytes(row.usage.memory_bytes)) +
+    lines.push_back({formatted("  memory {:>6}       ", short_bytes(row.usage.memory_bytes)) +
                      sparkline(row.memory_bytes, wide, view.glyphs)});
-    lines.push_back(
-        {fmt::format("  a second: received {}, sent {}, read {}, wrote {}, refused {}",
-                     short_bytes(row.rates.received_bytes), short_bytes(row.rates.sent_bytes),
-                     short_bytes(row.rates.read_bytes), short_bytes(row.rates.written_bytes),
-                     row.rates.refused)});
+    lines.push_back({formatted("  a second: received {}, sent {}, read {}, wrote {}, refused {}",
+                               short_bytes(row.rates.received_bytes),
+                               short_bytes(row.rates.sent_bytes), short_bytes(row.rates.read_bytes),
+                               short_bytes(row.rates.written_bytes), row.rates.refused)});
     lines.emplace_back();
     add_text(to_text(row.usage), lines);
 }
@@ -117,9 +115,8 @@ std::string short_bytes(std::uint64_t bytes) {
     for (; tenths >= 10 * 1024 && unit + 1 < kUnits.size(); ++unit)
         tenths /= 1024;
     const auto shown = static_cast<unsigned>(tenths);
-    return unit == 0 || shown >= 1000
-               ? fmt::format("{}{}", shown / 10, kUnits[unit])
-               : fmt::format("{}.{}{}", shown / 10, shown % 10, kUnits[unit]);
+    return unit == 0 || shown >= 1000 ? formatted("{}{}", shown / 10, kUnits[unit])
+                                      : formatted("{}.{}{}", shown / 10, shown % 10, kUnits[unit]);
 }
 
 std::string sparkline(const std::deque<std::uint64_t>& values, std::size_t columns, Glyphs glyphs) {

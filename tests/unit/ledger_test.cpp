@@ -11,8 +11,8 @@
 #include <fstream>
 
 #include "runtime/receipts_drain.h"
-#include "tests/unit/ledger_support.h"
 #include "tests/unit/json_print.h"
+#include "tests/unit/ledger_support.h"
 
 namespace bulkhead::tests {
 namespace {

@@ -3,8 +3,8 @@
 #include "runtime/policy/diff.h"
 #include "runtime/policy/schema.h"
 #include "runtime/policy/show.h"
-#include "tests/unit/policy_support.h"
 #include "tests/unit/json_print.h"
+#include "tests/unit/policy_support.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -143,7 +143,8 @@ TEST(PolicySchema, KnowsEveryKey) {
     ASSERT_TRUE(schema) << schema.error().message();
     for (const policy::KeyInfo& info : policy::keys()) {
         const std::string section(policy::section_name(info.section));
-        const auto& properties = section.empty() ? (*schema)["properties"] : (*schema)["properties"][section]["properties"];
+        const auto& properties = section.empty() ? (*schema)["properties"]
+                                                 : (*schema)["properties"][section]["properties"];
         EXPECT_TRUE(properties.contains(info.name)) << policy::key_title(info);
         EXPECT_NE(policy::reference().find("| `" + std::string(info.name) + "` |"),
                   std::string::npos);
