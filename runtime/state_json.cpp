@@ -130,6 +130,7 @@ Json mounts_to_json(const std::vector<BindMount>& mounts) {
 
 std::vector<BindMount> mounts_from_json(const std::vector<JsonReader>& json) {
     std::vector<BindMount> mounts;
+    mounts.reserve(json.size());
     for (const JsonReader& entry : json)
         mounts.push_back(
             {entry.text("source"), entry.text("destination"),
