@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Budgets: how many processes and programs an environment may start and how many bytes it may send
- * in a period; and when any of its budgets is used up that refuses, it starts and sends nothing
- * until the period ends. CPU time, memory over time and time itself are added up in
+ * in a period; and when any of its budgets is used up that refuses, pauses or stops, it starts and
+ * sends nothing until the period ends. CPU time, memory over time and time itself are added up in
  * budget_clock.bpf.h. Attached while an environment has a budget.
  *
  * A process is what fork makes, not a thread; a program what exec starts, a script and its
@@ -40,7 +40,7 @@ static __noinline __u32 bh_spend_if_open(struct bh_budgets *row, struct bh_spend
 	if (kind >= BH_BUDGET_COUNT || !(row->asked & 1U << kind))
 		return 0;
 	budget = &row->budgets[kind];
-	of->bound = budget->on_exceed == BH_ON_REFUSE ? BH_UP_TO_AMOUNT : BH_UNBOUNDED;
+	of->bound = bh_closes(budget->on_exceed) ? BH_UP_TO_AMOUNT : BH_UNBOUNDED;
 	return bh_spend(budget, of);
 }
 

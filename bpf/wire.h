@@ -25,7 +25,7 @@
 #define BH_PURE static inline
 #endif
 
-#define BH_WIRE_VERSION 6
+#define BH_WIRE_VERSION 7
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
@@ -256,6 +256,7 @@ enum bh_environment_flags {
 	BH_ENV_PUBLISHING = 1 << 5, /* and maybe with other generations than control's */
 	BH_ENV_COUNTED = 1 << 6, /* has or had bounds on what programs count */
 	BH_ENV_BUDGETED = 1 << 7, /* has or had budgets */
+	BH_ENV_GOVERNED = 1 << 8, /* has or had what an agent looks after: bh_governed */
 };
 
 /*
@@ -439,8 +440,10 @@ struct bh_meta {
 	__u32 slot_bound; /* no environment has this slot or a later one; under the same lock */
 	__u64 orphaned; /* refusals of tasks whose environment's record is gone; by the kernel */
 	__u64 flags; /* enum bh_meta_flags; by the kernel */
+	__u32 governed; /* 0: no environment has BH_ENV_GOVERNED; by user space */
+	__u32 pad;
 };
-BH_ASSERT_SIZE(struct bh_meta, 48);
+BH_ASSERT_SIZE(struct bh_meta, 56);
 
 enum bh_meta_flags {
 	/* Reading cpu.stat adds up the counts of all controllers; known after the first pass. */

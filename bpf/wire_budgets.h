@@ -25,9 +25,16 @@ enum bh_budget_kind {
 
 #define BH_MAX_BUDGETS 8
 
+/*
+ * Append-only, and the later one is the harder one. What is behind REFUSE is carried out by user
+ * space; that nothing begins meanwhile, where it will stand still or end anyway, is the programs'.
+ */
 enum bh_budget_action {
 	BH_ON_EVENT, /* it is recorded, and nothing is refused */
 	BH_ON_REFUSE, /* no fork, no exec and no packet for the rest of the period */
+	BH_ON_THROTTLE, /* refuses nothing; less CPU for the rest of the period */
+	BH_ON_PAUSE, /* refuses, and is frozen for the rest of the period */
+	BH_ON_STOP, /* refuses, also when the period is over, and is ended */
 	BH_ON_COUNT
 };
 
@@ -58,10 +65,45 @@ struct bh_budget {
 };
 BH_ASSERT_SIZE(struct bh_budget, 88);
 
+/* Limits that a plan can have. Append-only. */
+enum bh_plan_resource {
+	BH_PLAN_MEMORY, /* in bytes */
+	BH_PLAN_CPUS, /* in thousandths of a CPU */
+	BH_PLAN_COUNT
+};
+
+/* A limit that an agent moves between `least` and `most` (0: it does not), by what it sees. */
+struct bh_plan {
+	__u64 least;
+	__u64 most;
+	__u64 raised; /* how often */
+	__u64 lowered;
+	__u64 looked_ns; /* CLOCK_BOOTTIME; 0: not yet */
+	__u64 calm_since_ns; /* since when little of it is used; 0: much is */
+	__u64 seen[2]; /* CPUS: running counts at that look */
+};
+BH_ASSERT_SIZE(struct bh_plan, 64);
+
+/*
+ * What user space did to an environment for its budgets and plans. Programs do not look at it; it
+ * is here so that it outlives whoever did it. A bit of `begun` is stored before something is done,
+ * that of `done` after it; both go when it is undone.
+ */
+struct bh_governed {
+	__u32 begun; /* 1 << bh_budget_action */
+	__u32 done;
+	__u64 quota_us; /* cpu.max as it was before it was throttled; BH_NEVER: no quota */
+	__u64 quota_period_us;
+	__u64 asked_to_stop_ns; /* CLOCK_BOOTTIME */
+	__u64 times[8]; /* by bh_budget_action: how often it was carried out */
+	struct bh_plan plans[BH_PLAN_COUNT];
+};
+BH_ASSERT_SIZE(struct bh_governed, 224);
+
 /*
  * Value of bh_budgets, a row for each slot. `serial` is stored once the row is the environment's;
- * `asked` has a bit for each kind that has a budget. The last two are where the kernel keeps the
- * distances between its CPUs' variables, and of how many CPUs; 0: not found.
+ * `asked` has a bit for each kind that has a budget. `cpu_offsets` and `cpu_count`: where the
+ * kernel keeps the distances between its CPUs' variables, and of how many CPUs; 0: not found.
  */
 struct bh_budgets {
 	__u32 serial;
@@ -70,7 +112,8 @@ struct bh_budgets {
 	__u32 cpu_count;
 	__u32 pad;
 	struct bh_budget budgets[BH_MAX_BUDGETS];
-	__u64 reserved[37]; /* to 1024 bytes: a page has whole rows */
+	struct bh_governed governed;
+	__u64 reserved[9]; /* to 1024 bytes: a page has whole rows */
 };
 BH_ASSERT_SIZE(struct bh_budgets, 1024);
 

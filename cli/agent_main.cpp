@@ -1,6 +1,6 @@
-// bulkhead-agent: the Prometheus endpoint, and what ended goes to the ledger while it runs. A
-// program of its own, as it needs shared libraries that would slow down every other command.
-// Nothing depends on it: what it does not do the next command does.
+// bulkhead-agent: the Prometheus endpoint; budgets are carried out and what ended goes to the
+// ledger while it runs. A program of its own, as it needs shared libraries that would slow down
+// every other command. The fence and the meters do not depend on it.
 #include <malloc.h>
 
 #include <cerrno>
@@ -18,6 +18,7 @@
 #include "runtime/agent/server.h"
 #include "runtime/cgroup.h"
 #include "runtime/exporter.h"
+#include "runtime/governor.h"
 #include "runtime/running.h"
 
 namespace bulkhead::cli {
@@ -70,17 +71,35 @@ sigset_t awaited_signals() {
     return set;
 }
 
-// Every ten seconds: a power cut loses at most that of what ended.
-int keep_ledger_until(const sigset_t& stop) {
-    constexpr timespec kPause = {10, 0};
-    std::string told;
-    while (true) {
-        const auto kept = runtime::keep_ledger();
-        const std::string problem = kept ? "" : kept.error().message();
-        if (!problem.empty() && problem != told)
+// Something that is done again and again: a problem is told when it begins.
+class Repeated {
+public:
+    explicit Repeated(Status (*what)()) : what_(what) {}
+
+    void once() {
+        const auto done = what_();
+        const std::string problem = done ? "" : done.error().message();
+        if (!problem.empty() && problem != told_)
             agent::log_error(problem);
-        told = problem;
-        const int signal = ::sigtimedwait(&stop, nullptr, &kPause);
+        told_ = problem;
+    }
+
+private:
+    Status (*what_)();
+    std::string told_;
+};
+
+// What budgets ask for within a second. The ledger every ten: a power cut loses at most that of
+// what ended.
+int attend_until(const sigset_t& stop) {
+    constexpr timespec kSecond = {1, 0};
+    constexpr unsigned kSecondsOfLedger = 10;
+    Repeated budgets(runtime::govern_all), ledger(runtime::keep_ledger);
+    for (unsigned second = 0;; ++second) {
+        budgets.once();
+        if (second % kSecondsOfLedger == 0)
+            ledger.once();
+        const int signal = ::sigtimedwait(&stop, nullptr, &kSecond);
         if (signal > 0)
             return signal;
     }
@@ -146,7 +165,7 @@ Status serve(const Options& options) {
     Endpoint endpoint(options);
     BULKHEAD_TRY(endpoint.open(options.listen));
     int signal = 0;
-    while ((signal = keep_ledger_until(awaited)) == SIGHUP)
+    while ((signal = attend_until(awaited)) == SIGHUP)
         BULKHEAD_TRY(endpoint.reload());
     agent::log_info(std::string("stopped by ") + ::strsignal(signal));
     return {};

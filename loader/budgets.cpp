@@ -13,6 +13,7 @@
 
 #include "loader/cgroup_programs.h"
 #include "loader/environments.h"
+#include "loader/governed.h"
 #include "loader/map_view.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
@@ -48,6 +49,7 @@ void take_over(bh_budgets& row, __u32 serial) {
     }
     std::fill(std::begin(row.budgets), std::end(row.budgets), bh_budget{});
     row.cpu_offsets = 0;
+    row.governed = bh_governed{};
     store_release(row.serial, serial);
 }
 
@@ -173,6 +175,8 @@ Status set_budget(const Environments& environments, bh_label label, const Budget
     if (environments.record(label) == nullptr)
         return fail(Error(ESTALE, "the environment is gone"));
     environments.note_budgets(label);
+    if (needs_an_agent(terms.on_warn) || needs_an_agent(terms.on_exceed))
+        environments.note_governed(label);
     BULKHEAD_TRY_VALUE(row, Row::open(kRows, label.slot));
     take_over(*row, label.serial);
     if (kind == BH_BUDGET_CPU)
@@ -209,12 +213,9 @@ Status clear_budget(const Environments& environments, bh_label label, bh_budget_
 }
 
 Result<std::optional<bh_budgets>> read_budgets(bh_label label) {
-    const auto rows = open_pinned_map<__u32, bh_budgets>(kRows);
-    if (!rows)
-        return fail(Error(rows.error()));
-    BULKHEAD_TRY_VALUE(row, rows->find(label.slot));
-    if (!row || row->serial != label.serial || row->asked == 0)
-        return std::optional<bh_budgets>{};
+    BULKHEAD_TRY_VALUE(row, read_governed(label));
+    if (row && row->asked == 0)
+        row.reset();
     return row;
 }
 
@@ -225,8 +226,12 @@ Status stop_spending(const Environments& environments, bh_label label) {
 
 Result<__u64> find_cpu_offsets() {
     BULKHEAD_TRY(check_cpu_time());
-    constexpr std::string_view kSymbol = " __per_cpu_offset";
     std::ifstream symbols("/proc/kallsyms");
+    return cpu_offsets_in(symbols);
+}
+
+Result<__u64> cpu_offsets_in(std::istream& symbols) {
+    constexpr std::string_view kSymbol = " __per_cpu_offset";
     for (std::string line; std::getline(symbols, line);) {
         __u64 place = 0;
         if (line.ends_with(kSymbol))

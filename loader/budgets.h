@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <iosfwd>
 #include <optional>
 #include <string_view>
 
@@ -68,5 +69,7 @@ Status stop_spending(const Environments& environments, bh_label label);
 
 // Where the kernel keeps the distances between its CPUs' variables. kUnsupported: it does not say.
 Result<__u64> find_cpu_offsets();
+// The same in the form of /proc/kallsyms.
+Result<__u64> cpu_offsets_in(std::istream& symbols);
 
 }  // namespace bulkhead::loader

@@ -105,6 +105,21 @@ void Environments::note_budgets(bh_label label) const {
     records_[label.slot].flags |= BH_ENV_BUDGETED;
 }
 
+void Environments::note_governed(bh_label label) const {
+    // The word first: an agent that finds it set and no environment has looked in vain.
+    store_release(meta_[0].governed, __u32{1});
+    records_[label.slot].flags |= BH_ENV_GOVERNED;
+}
+
+void Environments::settle_governed(bh_label leaving) const {
+    bool needed = false;
+    for_each([&](bh_label label, const bh_environment& record) {
+        needed =
+            needed || (label.serial != leaving.serial && (record.flags & BH_ENV_GOVERNED) != 0);
+    });
+    store_release(meta_[0].governed, __u32{needed ? 1U : 0U});
+}
+
 Result<bool> Environments::withdraw(bh_label label) {
     BULKHEAD_TRY_VALUE(lock, lock_pins());
     if (!is_live(label))
@@ -123,6 +138,8 @@ Result<bool> Environments::withdraw(bh_label label) {
         BULKHEAD_TRY(stop_counting(*this, label));
     if ((record.flags & BH_ENV_BUDGETED) != 0)
         BULKHEAD_TRY(stop_spending(*this, label));
+    if ((record.flags & BH_ENV_GOVERNED) != 0)
+        settle_governed(label);
     BULKHEAD_TRY(forget_refusals(label, recorded));
     BULKHEAD_TRY(forget_learned(label, learned));
     // The record goes last: whoever is killed before this leaves the rest to the next sweep.

@@ -70,6 +70,8 @@ public:
     void note_counting(bh_label label) const;
     // Likewise before it has a budget.
     void note_budgets(bh_label label) const;
+    // Likewise before there is anything that an agent is to do for it.
+    void note_governed(bh_label label) const;
 
     // Frees what belongs to the record, then withdraws it: whoever is killed half-way leaves a
     // record by which the next one finds the rest. Tasks that still carry the label are refused
@@ -106,6 +108,7 @@ private:
     // How many slots to look at, all of them mapped.
     [[nodiscard]] std::size_t slots() const;
     void lower_slot_bound();
+    void settle_governed(bh_label leaving) const;
 
     mutable Records records_;
     MapView<__u32, bh_state> states_;

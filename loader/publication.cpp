@@ -48,7 +48,7 @@ Status Environments::publish(bh_label label, const bh_environment& filled) {
     bh_environment copy = filled;
     copy.serial = record.serial;
     copy.control = record.control;
-    copy.flags |= record.flags & (BH_ENV_COUNTED | BH_ENV_BUDGETED);
+    copy.flags |= record.flags & (BH_ENV_COUNTED | BH_ENV_BUDGETED | BH_ENV_GOVERNED);
     std::memcpy(copy.name, record.name, sizeof copy.name);
     // What is attached stands in the record first: whoever withdraws it finds what to undo.
     std::memcpy(&record, &copy, sizeof copy);

@@ -1,10 +1,14 @@
 #include "runtime/budgets.h"
 
+#include <algorithm>
+
 #include "loader/cgroup_programs.h"
 #include "loader/environments.h"
+#include "loader/governed.h"
 #include "runtime/budgets_record.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
+#include "runtime/governor.h"
 #include "runtime/life.h"
 #include "runtime/start.h"
 #include "runtime/usage.h"
@@ -12,7 +16,24 @@
 namespace bulkhead::runtime {
 namespace {
 
-Budget shown(unsigned kind, const bh_budget& row, std::uint64_t now_ns) {
+Standing standing_of(const bh_budget& budget, std::uint64_t period, std::uint32_t done) {
+    const bool exceeded = is_past_amount(budget, period);
+    const bool warned = budget.warned_in == period + 1;
+    const std::uint32_t action = std::max(exceeded ? budget.on_exceed : std::uint32_t{BH_ON_EVENT},
+                                          warned ? budget.on_warn : std::uint32_t{BH_ON_EVENT});
+    if (action == BH_ON_EVENT)
+        return exceeded ? Standing::kExceeded : warned ? Standing::kWarned : Standing::kOpen;
+    if (action == BH_ON_REFUSE)
+        return Standing::kRefuses;
+    if ((done & 1U << action) == 0)
+        return Standing::kWaits;
+    return action == BH_ON_THROTTLE ? Standing::kThrottled
+           : action == BH_ON_PAUSE  ? Standing::kPaused
+                                    : Standing::kStopping;
+}
+
+Budget shown(unsigned kind, const bh_budgets& all, std::uint64_t now_ns) {
+    const bh_budget& row = all.budgets[kind];
     const std::uint64_t period = bh_period_at(now_ns, row.origin_ns, row.period_ns);
     const std::uint64_t left_ns = bh_period_end(period, row.origin_ns, row.period_ns) - now_ns;
     Budget budget;
@@ -28,6 +49,7 @@ Budget shown(unsigned kind, const bh_budget& row, std::uint64_t now_ns) {
     budget.exceeded = row.exceeded;
     budget.refused = row.refused;
     budget.is_exceeded = row.exceeded_in == period + 1;
+    budget.standing = standing_of(row, period, all.governed.done);
     return budget;
 }
 
@@ -50,6 +72,13 @@ Status check_adopted(const bh_environment& record, const std::vector<BudgetWante
     if ((record.flags & BH_ENV_ADOPTED) == 0)
         return {};
     for (const BudgetWanted& one : wanted) {
+        if (one.terms && (loader::needs_an_agent(one.terms->on_warn) ||
+                          loader::needs_an_agent(one.terms->on_exceed)))
+            return fail(Error(0,
+                              std::string(record.name) +
+                                  " was adopted: its cgroup is not ours to throttle, pause or stop",
+                              Fault::kUsage)
+                            .advise("on-exceed=refuse and on-exceed=event are there for it"));
         if (one.kind == BH_BUDGET_CPU && one.terms)
             return fail(Error(0,
                               std::string(record.name) +
@@ -80,7 +109,7 @@ std::vector<Budget> budgets_in(const bh_budgets& row, std::uint64_t now_ns) {
     std::vector<Budget> budgets;
     for (unsigned kind = 0; kind < BH_BUDGET_COUNT; ++kind)
         if ((row.asked & 1U << kind) != 0)
-            budgets.push_back(shown(kind, row.budgets[kind], now_ns));
+            budgets.push_back(shown(kind, row, now_ns));
     return budgets;
 }
 
@@ -133,7 +162,7 @@ Status set_budgets_of(const std::string& name, const std::vector<BudgetWanted>& 
         BULKHEAD_TRY(set_budget(environments, label, *cgroup, loader::Running::kSome, one));
     // A reading begins the clock of an adopted one, which may not have executed anything since.
     BULKHEAD_TRY(read_usage(cgroup->fd()));
-    return {};
+    return govern(environments, label);
 }
 
 }  // namespace bulkhead::runtime

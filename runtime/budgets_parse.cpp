@@ -148,7 +148,7 @@ Result<bh_budget_action> parse_action(std::string_view name, const Text& whole) 
             return static_cast<bh_budget_action>(action);
     return fail(whole.error(name, "is no action of a budget",
                             "event: it is recorded; refuse: no fork, exec and packet until the "
-                            "period ends"));
+                            "period ends; throttle, pause, stop: the agent does so"));
 }
 
 // A share of the amount, rounded up: from there on.
@@ -169,6 +169,9 @@ Status parse_option(std::string_view option, loader::BudgetTerms& terms, const T
         terms.warn = warn;
     } else if (key == "on-warn") {
         BULKHEAD_TRY_VALUE(action, parse_action(value, whole));
+        if (action == BH_ON_PAUSE || action == BH_ON_STOP)
+            return fail(whole.error(value, "is more than a warning can do",
+                                    "on-warn is event, refuse or throttle"));
         terms.on_warn = action;
     } else if (key == "on-exceed") {
         BULKHEAD_TRY_VALUE(action, parse_action(value, whole));
@@ -220,7 +223,7 @@ Result<loader::BudgetTerms> parse_terms(bh_budget_kind kind, std::string_view te
 }  // namespace
 
 const char* action_name(unsigned action) {
-    static constexpr std::array kNames = {"event", "refuse"};
+    static constexpr std::array kNames = {"event", "refuse", "throttle", "pause", "stop"};
     static_assert(kNames.size() == BH_ON_COUNT);
     return action < kNames.size() ? kNames[action] : "?";
 }

@@ -60,6 +60,28 @@ std::string amount_text(bh_budget_kind kind, std::uint64_t amount) {
     }
 }
 
+const char* standing_name(Standing standing) {
+    switch (standing) {
+        case Standing::kOpen:
+            return "open";
+        case Standing::kWarned:
+            return "warned";
+        case Standing::kExceeded:
+            return "exceeded";
+        case Standing::kRefuses:
+            return "refuses";
+        case Standing::kThrottled:
+            return "throttled";
+        case Standing::kPaused:
+            return "paused";
+        case Standing::kStopping:
+            return "stopping";
+        case Standing::kWaits:
+            break;
+    }
+    return "waits for the agent";
+}
+
 std::string period_text(std::uint64_t period_ns) {
     struct Unit {
         std::uint64_t seconds;
@@ -88,6 +110,7 @@ Json to_json(const NamedBudgets& budgets) {
                          {"on_warn", action_name(one.on_warn)},
                          {"on_exceed", action_name(one.on_exceed)},
                          {"is_exceeded", one.is_exceeded},
+                         {"state", standing_name(one.standing)},
                          {"exceeded", one.exceeded},
                          {"refused", one.refused}});
     return {{"environment", budgets.environment}, {"budgets", std::move(array)}};
@@ -95,15 +118,16 @@ Json to_json(const NamedBudgets& budgets) {
 
 std::string to_text(const std::vector<NamedBudgets>& all) {
     constexpr const char* kLine =
-        "{:<16} {:<10} {:>14} {:>14} {:>14} {:>6} {:<20} {:>8} {:>8}  {}\n";
+        "{:<16} {:<10} {:>14} {:>14} {:>14} {:>6} {:<20} {:>8} {:>8}  {:<19}  {}\n";
     std::string text = formatted(kLine, "ENVIRONMENT", "KIND", "USED", "AMOUNT", "LEFT", "PERIOD",
-                                 "ENDS", "EXCEEDED", "REFUSED", "ON EXCEED");
+                                   "ENDS", "EXCEEDED", "REFUSED", "STATE", "ON EXCEED");
     for (const NamedBudgets& named : all)
         for (const Budget& one : named.budgets)
             text += formatted(kLine, named.environment, loader::budget_name(one.kind),
-                              amount_text(one.kind, one.used), amount_text(one.kind, one.amount),
-                              amount_text(one.kind, one.left()), period_text(one.period_ns),
-                              end_text(one), one.exceeded, one.refused, on_text(one));
+                                amount_text(one.kind, one.used), amount_text(one.kind, one.amount),
+                                amount_text(one.kind, one.left()), period_text(one.period_ns),
+                                end_text(one), one.exceeded, one.refused,
+                                standing_name(one.standing), on_text(one));
     return text;
 }
 

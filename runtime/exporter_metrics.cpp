@@ -207,6 +207,23 @@ constexpr EnvironmentMetric kMetrics[] = {
          for (const Budget& budget : usage.budgets)
              lines.add(kind_label(budget), std::uint64_t{budget.is_exceeded});
      }},
+    {"bulkhead_environment_budget_waiting",
+     "1: what the budget asks an agent for, throttle, pause or stop, is not done.",
+     MetricType::Gauge,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         for (const Budget& budget : usage.budgets)
+             lines.add(kind_label(budget), std::uint64_t{budget.standing == Standing::kWaits});
+     }},
+    {"bulkhead_environment_budget_actions_total",
+     "How often an agent did what a budget asks for. Only environments with budgets.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         if (usage.budgets.empty())
+             return;
+         lines.add(R"(action="throttle")", usage.budget_actions.throttled);
+         lines.add(R"(action="pause")", usage.budget_actions.paused);
+         lines.add(R"(action="stop")", usage.budget_actions.stopped);
+     }},
     {"bulkhead_environment_best_effort",
      "1: it was started although a control is not effective here.", MetricType::Gauge,
      [](const Usage& usage, EnvironmentLines& lines) {

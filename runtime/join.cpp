@@ -149,6 +149,10 @@ public:
 
     Status clone() {
         BULKHEAD_TRY_VALUE(cgroup, Cgroup::open(name_));
+        // What is made in a frozen cgroup stands still there before it can say anything.
+        if (const auto frozen = cgroup.read("cgroup.freeze"); frozen && *frozen == "1\n")
+            return fail(Error(EAGAIN, name_ + " is paused")
+                            .advise("bulkhead budget " + name_ + " says by what and until when"));
         auto channels = Channel::make();
         if (!channels)
             return fail(std::move(channels).error());

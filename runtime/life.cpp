@@ -85,21 +85,6 @@ std::set<std::string> all_names(const loader::Environments& environments) {
     return names;
 }
 
-Status signal_first_process(const loader::Environments& environments, bh_label label, int signal) {
-    const bh_environment* record = environments.record(label);
-    if (record == nullptr || record->init_pid == 0)
-        return {};
-    const UniqueFd pidfd(
-        static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(record->init_pid), 0)));
-    // Ended in between, or its number belongs to another process by now: the label tells.
-    if (!pidfd)
-        return {};
-    BULKHEAD_TRY_VALUE(owner, environments.label_of(pidfd.get()));
-    if (owner && owner->serial == label.serial)
-        ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
-    return {};
-}
-
 // Records of another wire version cannot be read; the cgroup tells whether anything is fenced.
 Status expect_all_ended() {
     const auto parent = Cgroup::open_parent();
@@ -203,6 +188,21 @@ Result<EnvironmentStatus> environment_status(const std::string& name) {
     return describe(environments, name);
 }
 
+Status ask_to_end(const loader::Environments& environments, bh_label label) {
+    const bh_environment* record = environments.record(label);
+    if (record == nullptr || record->init_pid == 0)
+        return {};
+    const UniqueFd pidfd(
+        static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(record->init_pid), 0)));
+    // Ended in between, or its number belongs to another process by now: the label tells.
+    if (!pidfd)
+        return {};
+    BULKHEAD_TRY_VALUE(owner, environments.label_of(pidfd.get()));
+    if (owner && owner->serial == label.serial)
+        ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGTERM, nullptr, 0);
+    return {};
+}
+
 Status stop_environment(const std::string& name, int grace_ms) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
@@ -210,7 +210,7 @@ Status stop_environment(const std::string& name, int grace_ms) {
     auto cgroup = Cgroup::open(name);
     if (!cgroup)
         return fail(std::move(cgroup).error());
-    BULKHEAD_TRY(signal_first_process(environments, label, SIGTERM));
+    BULKHEAD_TRY(ask_to_end(environments, label));
     BULKHEAD_TRY_VALUE(ended, cgroup->wait_empty(grace_ms));
     if (!ended) {
         BULKHEAD_TRY(cgroup->kill_all());

@@ -43,6 +43,9 @@ Result<std::vector<EnvironmentStatus>> list_environments();
 // ENOENT: no environment has this name.
 Result<EnvironmentStatus> environment_status(const std::string& name);
 
+// SIGTERM to the first process, if it lives.
+Status ask_to_end(const loader::Environments& environments, bh_label label);
+
 // Asks pid 1 to end (SIGTERM), then kills everything that is left after `grace_ms`. Done when
 // nothing runs in it; a kept environment stays as ended.
 Status stop_environment(const std::string& name, int grace_ms);

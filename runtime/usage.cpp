@@ -7,8 +7,8 @@
 #include <iterator>
 #include <numeric>
 
-#include "loader/budgets.h"
 #include "loader/cgroup_programs.h"
+#include "loader/governed.h"
 #include "loader/meters.h"
 #include "loader/refusals.h"
 #include "runtime/clock.h"
@@ -97,11 +97,15 @@ void copy_refusals(const bh_state& from, Usage& to) {
 }
 
 // None when they cannot be read: the rest is worth having without them.
-std::vector<Budget> budgets_of(const loader::MeterView& reading) {
+void copy_budgets(const loader::MeterView& reading, Usage& to) {
     if ((reading.record.flags & BH_ENV_BUDGETED) == 0)
-        return {};
-    const auto row = loader::read_budgets(reading.label);
-    return row && *row ? budgets_in(**row, boot_time_ns()) : std::vector<Budget>{};
+        return;
+    const auto row = loader::read_governed(reading.label);
+    if (!row || !*row)
+        return;
+    to.budgets = budgets_in(**row, boot_time_ns());
+    const __u64* times = (*row)->governed.times;
+    to.budget_actions = {times[BH_ON_THROTTLE], times[BH_ON_PAUSE], times[BH_ON_STOP]};
 }
 
 }  // namespace
@@ -121,7 +125,7 @@ Usage usage_of(const loader::MeterView& reading) {
     copy_cgroup(reading.usage, usage);
     copy_counts(reading.state.counts, usage);
     copy_refusals(reading.state, usage);
-    usage.budgets = budgets_of(reading);
+    copy_budgets(reading, usage);
     return usage;
 }
 

@@ -62,6 +62,13 @@ struct Refusals {
     std::uint64_t audited = 0;
 };
 
+// How often an agent did what a budget asks for.
+struct BudgetActions {
+    std::uint64_t throttled = 0;
+    std::uint64_t paused = 0;
+    std::uint64_t stopped = 0;
+};
+
 // Absolute since the environment started. Memory and tasks are as of now.
 struct Usage {
     std::string environment;
@@ -118,6 +125,7 @@ struct Usage {
     // Acts in mode learn that were let through and are missing in what was learned: no room.
     std::uint64_t unlearned = 0;
     std::vector<Budget> budgets;
+    BudgetActions budget_actions;
 
     [[nodiscard]] std::uint64_t refused() const;  // of all classes
 };

@@ -79,6 +79,14 @@ Json cpu_json(const Usage& usage) {
             {"throttled_periods", usage.throttling.throttled_periods}};
 }
 
+// Left out while there is nothing, as above.
+void add_budget_actions(Json& document, const BudgetActions& actions) {
+    if (actions.throttled + actions.paused + actions.stopped == 0)
+        return;
+    document["budget_actions"] = {
+        {"throttle", actions.throttled}, {"pause", actions.paused}, {"stop", actions.stopped}};
+}
+
 std::string seconds(std::uint64_t ns) {
     return formatted("{:.3f} s", static_cast<double>(ns) / 1e9);
 }
@@ -116,7 +124,7 @@ std::string refusals_text(const Usage& usage) {
 }  // namespace
 
 Json to_json(const Usage& usage) {
-    return {
+    Json document = {
         {"environment", usage.environment},
         {"started", rfc3339(usage.started_unix_ns)},
         {"best_effort", usage.best_effort},
@@ -145,6 +153,8 @@ Json to_json(const Usage& usage) {
           {"io", pressure_json(usage.io_pressure)}}},
         {"refusals", refusals_json(usage)},
     };
+    add_budget_actions(document, usage.budget_actions);
+    return document;
 }
 
 std::string to_text(const Usage& usage) {

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <sstream>
 #include <string>
 
 #include "runtime/budgets_record.h"
@@ -52,6 +53,13 @@ TEST(Budgets, WarnAtAShareAndAct) {
     EXPECT_EQ(terms_of("processes=4503599627370495/1h,warn=99%").warn, 4458563631096791U);
 }
 
+TEST(Budgets, MayAskTheAgent) {
+    EXPECT_EQ(terms_of("cpu=1h/1d,on-exceed=throttle").on_exceed, BH_ON_THROTTLE);
+    EXPECT_EQ(terms_of("cpu=1h/1d,on-exceed=pause").on_exceed, BH_ON_PAUSE);
+    EXPECT_EQ(terms_of("cpu=1h/1d,on-exceed=stop").on_exceed, BH_ON_STOP);
+    EXPECT_EQ(terms_of("cpu=1h/1d,warn=80%,on-warn=throttle").on_warn, BH_ON_THROTTLE);
+}
+
 TEST(Budgets, UnlimitedIsNone) {
     const auto wanted = parse_budget("cpu=unlimited");
     ASSERT_TRUE(wanted.has_value());
@@ -97,8 +105,9 @@ TEST(Budgets, MistakesAreNamed) {
     names("egress=1G/1d,on-warn=refuse", "has no warning to act on");
     names("egress=1G/1d,", "is none of");
     names("egress=1G/1d,wran=8%", "is none of");
-    for (const char* action : {"throttle", "pause", "stop"})
-        names((std::string("egress=1G/1d,on-exceed=") + action).c_str(), "is no action");
+    for (const char* action : {"pause", "stop"})
+        names((std::string("egress=1G/1d,warn=8%,on-warn=") + action).c_str(),
+              "is more than a warning can do");
 }
 
 TEST(Budgets, AreOneOfEachKind) {
@@ -145,6 +154,50 @@ TEST(Budgets, ARowIsReadByItsPeriod) {
     EXPECT_EQ(next[0].exceeded, 4U);
 }
 
+// Past its amount in the period of `sample()`, with `done` carried out.
+Standing standing(bh_budget_action on_exceed, std::uint32_t done) {
+    bh_budget budget = sample();
+    budget.on_exceed = on_exceed;
+    bh_budgets row = row_of(BH_BUDGET_CPU, budget);
+    row.governed.done = done;
+    return budgets_in(row, 500 + 25 * kSecondNs)[0].standing;
+}
+
+TEST(Budgets, SayWhatBecameOfThem) {
+    EXPECT_EQ(standing(BH_ON_EVENT, 0), Standing::kExceeded);
+    EXPECT_EQ(standing(BH_ON_REFUSE, 0), Standing::kRefuses);
+    for (const bh_budget_action action : {BH_ON_THROTTLE, BH_ON_PAUSE, BH_ON_STOP})
+        EXPECT_EQ(standing(action, 0), Standing::kWaits);
+    EXPECT_EQ(standing(BH_ON_THROTTLE, 1U << BH_ON_THROTTLE), Standing::kThrottled);
+    EXPECT_EQ(standing(BH_ON_PAUSE, 1U << BH_ON_PAUSE), Standing::kPaused);
+    EXPECT_EQ(standing(BH_ON_STOP, 1U << BH_ON_STOP), Standing::kStopping);
+    bh_budget warned = sample();
+    warned.exceeded_in = 0;
+    EXPECT_EQ(budgets_in(row_of(BH_BUDGET_CPU, warned), 500)[0].standing, Standing::kOpen);
+    warned.warned_in = 3;
+    const std::uint64_t then_ns = 500 + 25 * kSecondNs;
+    EXPECT_EQ(budgets_in(row_of(BH_BUDGET_CPU, warned), then_ns)[0].standing, Standing::kWarned);
+    warned.on_warn = BH_ON_REFUSE;
+    EXPECT_EQ(budgets_in(row_of(BH_BUDGET_CPU, warned), then_ns)[0].standing, Standing::kRefuses);
+    EXPECT_STREQ(standing_name(Standing::kWaits), "waits for the agent");
+}
+
+TEST(Budgets, OfCpuTimeNeedTheKernelsSymbols) {
+    std::istringstream whole("ffffffff81000000 T _stext\nffffffff82a1b2c0 R __per_cpu_offset\n");
+    const auto found = loader::cpu_offsets_in(whole);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(*found, 0xffffffff82a1b2c0ULL);
+    for (const char* poor :
+         {"", "ffffffff81000000 T _stext\n", "0000000000000000 R __per_cpu_offset\n",
+          "ffffffff82a1b2c0 R not__per_cpu_offset\n"}) {
+        std::istringstream symbols(poor);
+        const auto missing = loader::cpu_offsets_in(symbols);
+        ASSERT_FALSE(missing.has_value()) << poor;
+        EXPECT_EQ(missing.error().fault(), Fault::kUnsupported);
+        EXPECT_NE(missing.error().remedy().find("CONFIG_KALLSYMS_ALL"), std::string::npos);
+    }
+}
+
 TEST(Budgets, LookLikeThis) {
     const NamedBudgets named{"web",
                              budgets_in(row_of(BH_BUDGET_EGRESS, sample()), 500 + 25 * kSecondNs)};
@@ -155,7 +208,9 @@ TEST(Budgets, LookLikeThis) {
     EXPECT_EQ(json["budgets"][0]["used"], 900);
     EXPECT_EQ(json["budgets"][0]["left"], 100);
     EXPECT_EQ(json["budgets"][0]["on_exceed"], "event");
+    EXPECT_EQ(json["budgets"][0]["state"], "exceeded");
     const std::string text = to_text({named});
+    EXPECT_NE(text.find("exceeded"), std::string::npos) << text;
     EXPECT_NE(text.find("900 B"), std::string::npos) << text;
     EXPECT_NE(text.find("10s"), std::string::npos) << text;
     EXPECT_EQ(amount_text(BH_BUDGET_EGRESS, 10ULL << 30), "10.00 GiB");

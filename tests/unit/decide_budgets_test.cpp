@@ -53,4 +53,23 @@ TEST(DecideBudgets, ABudgetIsClosedInThePeriodThatItWasExceededIn) {
     EXPECT_TRUE(bh_is_closed(&budget, 3));
 }
 
+TEST(DecideBudgets, WhatIsPausedIsClosedForThePeriodAndWhatIsStoppedForGood) {
+    bh_budget budget{};
+    budget.exceeded_in = 4;
+    budget.on_exceed = BH_ON_PAUSE;
+    EXPECT_TRUE(bh_may_be_closed(&budget));
+    EXPECT_TRUE(bh_is_closed(&budget, 3));
+    EXPECT_FALSE(bh_is_closed(&budget, 4));
+    budget.on_exceed = BH_ON_STOP;
+    EXPECT_TRUE(bh_is_closed(&budget, 3));
+    EXPECT_TRUE(bh_is_closed(&budget, 400));
+    budget.exceeded_in = 0;
+    EXPECT_FALSE(bh_may_be_closed(&budget));
+    EXPECT_FALSE(bh_is_closed(&budget, 400)) << "was never used up";
+    budget.on_exceed = BH_ON_THROTTLE;
+    budget.exceeded_in = 4;
+    EXPECT_FALSE(bh_may_be_closed(&budget));
+    EXPECT_FALSE(bh_is_closed(&budget, 3));
+}
+
 }  // namespace

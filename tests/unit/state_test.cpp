@@ -14,7 +14,7 @@ EnvironmentState some_state() {
     state.spec.limits.memory_bytes = 1 << 28;
     state.spec.limits.pids = 64;
     state.spec.budgets = {
-        {BH_BUDGET_EGRESS, loader::BudgetTerms{10, 8, 1'000'000'000, BH_ON_REFUSE, BH_ON_EVENT}}};
+        {BH_BUDGET_EGRESS, loader::BudgetTerms{10, 8, 1'000'000'000, BH_ON_THROTTLE, BH_ON_STOP}}};
     state.spec.network = NetworkKind::kHost;
     state.spec.process.argv = {"nginx", "-g", "daemon off;"};
     state.spec.process.init = InitKind::kReaper;
@@ -36,8 +36,8 @@ TEST(State, SurvivesBeingWrittenAndRead) {
     EXPECT_FALSE(after->spec.limits.swap_bytes.has_value());
     EXPECT_EQ(after->spec.afterlife, Afterlife::kKeep);
     ASSERT_EQ(after->spec.budgets.size(), 1U);
-    EXPECT_EQ(after->spec.budgets[0].terms->on_warn, BH_ON_REFUSE);
-    EXPECT_EQ(after->spec.budgets[0].terms->on_exceed, BH_ON_EVENT);
+    EXPECT_EQ(after->spec.budgets[0].terms->on_warn, BH_ON_THROTTLE);
+    EXPECT_EQ(after->spec.budgets[0].terms->on_exceed, BH_ON_STOP);
     EXPECT_EQ(after->label.serial, 42U);
 }
 
