@@ -10,6 +10,7 @@
 #include <fstream>
 
 #include "tests/e2e/bulkhead.h"
+#include "tests/e2e/refused.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -74,6 +75,8 @@ TEST(Adopt, AServiceIsFencedMeteredAndLetGo) {
     EXPECT_EQ(bulkhead_json({"status", "shop.service"}).at("adopted_cgroup"), "/shop.service");
     EXPECT_EQ(bulkhead_json({"usage"}).at(0).at("environment"), "shop.service");
     EXPECT_GT(bulkhead_json({"usage", "shop.service"}).at("tasks").at("forks"), 0);
+    expect_refused(bulkhead({"set", "shop.service", "--budget", "egress=1G/1d,on-exceed=pause"}),
+                   {2, {"shop.service was adopted", "pause"}});
     EXPECT_EQ(bulkhead({"release", "shop.service"}).exit_code, 0);
     EXPECT_TRUE(service.lives());
     EXPECT_EQ(bulkhead_json({"list"}).size(), 0U);

@@ -110,6 +110,26 @@ TEST(PoorMachine, WithoutBtfWhatIsLoadedStays) {
     EXPECT_EQ(loaded.out, "loaded already\n");
 }
 
+// As a kernel without CONFIG_KALLSYMS_ALL has it.
+TEST(PoorMachine, WithoutTheKernelsSymbols) {
+    const NothingLeft nothing_left;
+    const Detached web("web", {"/bin/sleep", "1000"});
+    std::ofstream("/run/poor-kallsyms") << "ffffffff81000000 T _stext\n";
+    const Setting setting = {[] {
+        own_mounts();
+        must(::mount("/run/poor-kallsyms", "/proc/kallsyms", nullptr, MS_BIND, nullptr) == 0,
+             "bind");
+    }};
+    expect_refused(bulkhead({"set", "web", "--budget", "cpu=1h/1d"}, setting),
+                   {3, {"budget of CPU time", "CONFIG_KALLSYMS_ALL"}});
+    expect_refused(run({"--budget", "cpu=1h/1d"}, kTrue, setting),
+                   {125, {"budget of CPU time", "CONFIG_KALLSYMS_ALL"}});
+    EXPECT_TRUE(bulkhead_json({"budget", "web"}).at("budgets").empty());
+    const Outcome egress = bulkhead({"set", "web", "--budget", "egress=1G/1d"}, setting);
+    EXPECT_EQ(egress.exit_code, 0) << egress.err;
+    fs::remove("/run/poor-kallsyms");
+}
+
 TEST(PoorMachine, WithoutPrivilege) {
     const NothingLeft nothing_left;
     const Setting nobody = {[] {

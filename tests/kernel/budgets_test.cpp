@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "loader/governed.h"
 #include "loader/pins.h"
 #include "tests/kernel/budgeted.h"
 #include "tests/kernel/fixtures.h"
@@ -143,6 +144,59 @@ TEST(Budgets, RefuseFromTheWarningOnWhereThatIsAsked) {
                                    .on_warn = BH_ON_REFUSE,
                                    .on_exceed = BH_ON_EVENT});
     EXPECT_EQ(Actor::run(&mine, [] { return starts(3, EAGAIN); }), 0);
+}
+
+// What is to stand still or to end begins nothing more, although nobody has come to see to it.
+TEST(Budgets, RefuseAtOnceWhereTheEnvironmentIsToPause) {
+    Budgeted mine;
+    mine.grant_budget(BH_BUDGET_PROCESSES, kAmount, BH_ON_PAUSE);
+    EXPECT_EQ(Actor::run(&mine, [] { return starts(kAmount, EAGAIN); }), 0);
+    EXPECT_EQ(mine.used(BH_BUDGET_PROCESSES), static_cast<__u64>(kAmount)) << "never above it";
+    EXPECT_EQ(mine.state().refused[BH_CLASS_BEANCOUNTERS], 3U);
+    expect_refused_by(mine.last_refusal_by(BH_HOOK_task_alloc), BH_BUDGET_PROCESSES, EAGAIN);
+    mine.pass_a_period(BH_BUDGET_PROCESSES);
+    EXPECT_EQ(Actor::run(&mine, fork_one), 0);
+}
+
+TEST(Budgets, RefuseForGoodWhereTheEnvironmentIsToStop) {
+    Budgeted mine;
+    mine.grant_budget(BH_BUDGET_PROCESSES, kAmount, BH_ON_STOP);
+    EXPECT_EQ(Actor::run(&mine, [] { return starts(kAmount, EAGAIN); }), 0);
+    mine.pass_a_period(BH_BUDGET_PROCESSES);
+    EXPECT_EQ(Actor::run(&mine, fork_one), EAGAIN);
+    EXPECT_EQ(Actor::run(&mine, [] { return execute("/bin/true"); }), EAGAIN);
+    EXPECT_EQ(mine.used(BH_BUDGET_PROCESSES), 0U) << "it is this period's, and nothing began";
+    expect_refused_by(mine.last_refusal_by(BH_HOOK_task_alloc), BH_BUDGET_PROCESSES, EAGAIN);
+    mine.grant_budget(BH_BUDGET_PROCESSES, 2 * kAmount, BH_ON_STOP);
+    EXPECT_EQ(Actor::run(&mine, fork_one), 0) << "more was given before anybody stopped it";
+}
+
+TEST(Budgets, RefuseNothingWhereTheEnvironmentIsToBeThrottled) {
+    Budgeted mine;
+    mine.grant_budget(BH_BUDGET_PROCESSES, kAmount, BH_ON_THROTTLE);
+    int error = 0;
+    EXPECT_EQ(Actor::run(&mine, [&] { return started(2 * kAmount, error); }), 2 * kAmount);
+    EXPECT_EQ(mine.used(BH_BUDGET_PROCESSES), 2U * kAmount);
+    EXPECT_EQ(mine.budget(BH_BUDGET_PROCESSES).exceeded, 1U);
+    EXPECT_EQ(mine.state().refused[BH_CLASS_BEANCOUNTERS], 0U);
+}
+
+TEST(Budgets, AreAnAgentsBusinessOnlyWhereTheyAskForOne) {
+    const auto governed = [] {
+        const auto any = loader::is_anything_governed();
+        return any && *any;
+    };
+    EXPECT_FALSE(governed());
+    {
+        Budgeted mine;
+        Budgeted other("other");
+        mine.grant_budget(BH_BUDGET_PROCESSES, kAmount);
+        EXPECT_FALSE(governed());
+        mine.grant_budget(BH_BUDGET_PROCESSES, kAmount, BH_ON_PAUSE);
+        other.grant_budget(BH_BUDGET_EGRESS, kAmount, BH_ON_STOP);
+        EXPECT_TRUE(governed());
+    }
+    EXPECT_FALSE(governed()) << "both are gone";
 }
 
 TEST(Budgets, BeginAnewWithThePeriod) {
