@@ -86,7 +86,6 @@ TEST(Governor, PausesUntilThePeriodEnds) {
     EXPECT_TRUE(eventually([] { return is_frozen("pausing"); }));
     EXPECT_EQ(budget("pausing").at("used"), 200) << "the kernel let nothing more begin";
     EXPECT_EQ(events("pausing", "budget-paused").size(), 1U);
-    EXPECT_EQ(events("pausing", "budget-exceeded").size(), 1U);
     expect_refused(bulkhead({"exec", "pausing", "--", "/bin/true"}), {125, {"pausing is paused"}});
     const auto samples = scrape();
     EXPECT_EQ(
