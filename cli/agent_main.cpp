@@ -19,6 +19,7 @@
 #include "runtime/cgroup.h"
 #include "runtime/exporter.h"
 #include "runtime/governor.h"
+#include "runtime/plans.h"
 #include "runtime/running.h"
 
 namespace bulkhead::cli {
@@ -89,14 +90,17 @@ private:
     std::string told_;
 };
 
-// What budgets ask for within a second. The ledger every ten: a power cut loses at most that of
-// what ended.
+// What budgets ask for within a second, plans every five. The ledger every ten: a power cut loses
+// at most that of what ended.
 int attend_until(const sigset_t& stop) {
     constexpr timespec kSecond = {1, 0};
-    constexpr unsigned kSecondsOfLedger = 10;
-    Repeated budgets(runtime::govern_all), ledger(runtime::keep_ledger);
+    constexpr unsigned kSecondsOfPlans = 5, kSecondsOfLedger = 10;
+    Repeated budgets(runtime::govern_all), plans(runtime::move_plans);
+    Repeated ledger(runtime::keep_ledger);
     for (unsigned second = 0;; ++second) {
         budgets.once();
+        if (second % kSecondsOfPlans == 0)
+            plans.once();
         if (second % kSecondsOfLedger == 0)
             ledger.once();
         const int signal = ::sigtimedwait(&stop, nullptr, &kSecond);

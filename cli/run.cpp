@@ -27,7 +27,8 @@ struct Options {
     std::vector<std::string> tmpfs;
     std::vector<std::string> beancounters;
     std::vector<std::string> budgets;
-    std::string memory, swap, cpus;
+    std::vector<std::string> plans;
+    std::string memory, memory_min, memory_low, swap, cpus;
     std::optional<std::uint64_t> cpu_weight, io_weight, pids;
     std::string network = "none";
     std::string policy = "default";
@@ -56,9 +57,10 @@ public:
     }
 
 private:
-    static constexpr std::array<std::string_view, 12> kRootAndLimits = {
-        "--template", "--rootfs",     "--mount",     "--tmpfs", "--memory",      "--swap",
-        "--cpus",     "--cpu-weight", "--io-weight", "--pids",  "--beancounter", "--budget"};
+    static constexpr std::array<std::string_view, 15> kRootAndLimits = {
+        "--template",   "--rootfs",     "--mount", "--tmpfs",  "--memory",
+        "--memory-min", "--memory-low", "--swap",  "--cpus",   "--cpu-weight",
+        "--io-weight",  "--pids",       "--plan",  "--budget", "--beancounter"};
 
     static std::string_view name_in(std::string_view word) {
         return word.substr(0, word.find('='));
@@ -82,11 +84,15 @@ void declare_limits(OptionSet& set, Options& options, const Wanted& wanted) {
         declare_in(set, "Limits", wanted, name, value, help);
     };
     limit("--memory", options.memory, "limit, such as 512M");
+    limit("--memory-min", options.memory_min, "guaranteed: not taken from it for others");
+    limit("--memory-low", options.memory_low, "guaranteed as long as others have any to give");
     limit("--swap", options.swap, "limit of swap, such as 0 or 1G");
     limit("--cpus", options.cpus, "limit of CPU time, such as 0.5");
     limit("--cpu-weight", options.cpu_weight, "share under contention, 1 to 10000");
     limit("--io-weight", options.io_weight, "share of block I/O, 1 to 10000");
     limit("--pids", options.pids, "limit of processes and threads");
+    limit("--plan", options.plans,
+          "memory=LEAST..MOST or cpus=LEAST..MOST: the agent moves the limit; repeatable");
     limit("--beancounter", options.beancounters,
           "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable");
     limit("--budget", options.budgets,
@@ -127,16 +133,20 @@ void declare_life(OptionSet& set, Options& options) {
     set.find("--rm").excludes(set.find("--keep"));
 }
 
+Status take_bytes(const std::string& text, std::optional<std::uint64_t>& into) {
+    if (text.empty())
+        return {};
+    BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(text));
+    into = bytes;
+    return {};
+}
+
 Result<runtime::Limits> limits_of(const Options& options) {
     runtime::Limits limits;
-    if (!options.memory.empty()) {
-        BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(options.memory));
-        limits.memory_bytes = bytes;
-    }
-    if (!options.swap.empty()) {
-        BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(options.swap));
-        limits.swap_bytes = bytes;
-    }
+    BULKHEAD_TRY(take_bytes(options.memory, limits.memory_bytes));
+    BULKHEAD_TRY(take_bytes(options.memory_min, limits.memory_min_bytes));
+    BULKHEAD_TRY(take_bytes(options.memory_low, limits.memory_low_bytes));
+    BULKHEAD_TRY(take_bytes(options.swap, limits.swap_bytes));
     if (!options.cpus.empty()) {
         BULKHEAD_TRY_VALUE(milli, runtime::parse_cpus(options.cpus));
         limits.cpu_milli = milli;
@@ -185,6 +195,8 @@ Result<runtime::EnvironmentSpec> spec_of(const OptionSet& set, const Options& op
     }
     BULKHEAD_TRY_VALUE(budgets, runtime::parse_budgets(options.budgets));
     spec.budgets = std::move(budgets);
+    BULKHEAD_TRY_VALUE(plans, runtime::parse_plans(options.plans));
+    spec.plans = std::move(plans);
     spec.network =
         options.network == "host" ? runtime::NetworkKind::kHost : runtime::NetworkKind::kNone;
     spec.process = options.process.to_spec(payload);

@@ -1,5 +1,5 @@
-// bulkhead set: single classes or the mode of a running environment, by one store; beancounters and
-// budgets.
+// bulkhead set: single classes or the mode of a running environment, by one store; beancounters,
+// budgets and plans.
 #include <memory>
 
 #include "cli/commands.h"
@@ -7,6 +7,7 @@
 #include "runtime/apply.h"
 #include "runtime/beancounters.h"
 #include "runtime/budgets.h"
+#include "runtime/plans.h"
 #include "runtime/policy/classes.h"
 
 namespace bulkhead::cli {
@@ -19,6 +20,7 @@ struct Options {
     std::string mode;
     std::vector<std::string> beancounters;
     std::vector<std::string> budgets;
+    std::vector<std::string> plans;
     bool json = false;
 };
 
@@ -50,20 +52,23 @@ Status set_policy(const Options& options) {
 
 Result<int> change(const Options& options) {
     if (options.allow.empty() && options.refuse.empty() && options.mode.empty() &&
-        options.beancounters.empty() && options.budgets.empty())
+        options.beancounters.empty() && options.budgets.empty() && options.plans.empty())
         return fail_usage(
-            "nothing to change: give --allow, --refuse, --mode, --beancounter or --budget");
+            "nothing to change: give --allow, --refuse, --mode, --beancounter, --budget or --plan");
     std::vector<runtime::BeancounterBounds> bounds;
     for (const std::string& text : options.beancounters) {
         BULKHEAD_TRY_VALUE(wanted, runtime::parse_bounds(text));
         bounds.push_back(wanted);
     }
     BULKHEAD_TRY_VALUE(budgets, runtime::parse_budgets(options.budgets));
+    BULKHEAD_TRY_VALUE(plans, runtime::parse_plans(options.plans));
     BULKHEAD_TRY(set_policy(options));
     if (!bounds.empty())
         BULKHEAD_TRY(runtime::set_bounds_of(options.name, bounds));
     if (!budgets.empty())
         BULKHEAD_TRY(runtime::set_budgets_of(options.name, budgets));
+    if (!plans.empty())
+        BULKHEAD_TRY(runtime::set_plans_of(options.name, plans));
     if (options.json)
         print_outcome(options.name, "changed");
     return 0;
@@ -79,6 +84,9 @@ Action declare(OptionSet& set) {
               "NAME=BARRIER:LIMIT, such as numfile=900:1000; repeatable");
     set.value("--budget", options->budgets,
               "KIND=AMOUNT/PERIOD, such as egress=10G/1d; KIND=unlimited; repeatable");
+    set.value("--plan", options->plans,
+              "memory=LEAST..MOST or cpus=LEAST..MOST: the agent moves the limit; memory=none; "
+              "repeatable");
     set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) { return change(*options); };
 }

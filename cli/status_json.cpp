@@ -28,6 +28,19 @@ std::vector<std::string> added_classes(std::uint64_t control) {
     return added;
 }
 
+// In bytes, and in CPUs.
+std::string plan_text(const runtime::Plan& plan) {
+    const double unit = plan.resource == BH_PLAN_CPUS ? 1000 : 1;
+    const auto shown = [=](std::uint64_t amount) { return static_cast<double>(amount) / unit; };
+    return formatted("plan:        {} {}..{}, now {}\n",
+                       runtime::plan_resource_name(plan.resource), shown(plan.bounds.least),
+                       shown(plan.bounds.most), shown(plan.limit));
+}
+
+std::string joined(const std::vector<std::string>& words, const char* separator) {
+    return formatted("{}", fmt::join(words, separator));
+}
+
 }  // namespace
 
 std::string joined(const std::vector<std::string>& words, const char* separator) {
@@ -52,6 +65,11 @@ Json status_to_json(const runtime::EnvironmentStatus& status) {
         json["exit_code"] = *status.exit_code;
     if (!status.problem.empty())
         json["problem"] = status.problem;
+    for (const runtime::Plan& plan : status.plans)
+        json["plans"].push_back({{"resource", runtime::plan_resource_name(plan.resource)},
+                                 {"least", plan.bounds.least},
+                                 {"most", plan.bounds.most},
+                                 {"limit", plan.limit}});
     if (!status.state)
         return json;
     const runtime::EnvironmentState& state = *status.state;
@@ -80,6 +98,8 @@ std::string status_to_text(const runtime::EnvironmentStatus& status) {
                       allowed.empty() ? "no class" : joined(allowed, " "), status.refused);
     if (const auto added = added_classes(status.control); !added.empty())
         text += formatted("also for:    {}\n", joined(added, " "));
+    for (const runtime::Plan& plan : status.plans)
+        text += plan_text(plan);
     if (status.audited != 0)
         text += formatted("audited:     {} would have been refused\n", status.audited);
     if (status.learned != 0)

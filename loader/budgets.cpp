@@ -39,20 +39,6 @@ __u64 boot_now_ns() {
 
 using Row = SlotRow<bh_budgets>;
 
-void take_over(bh_budgets& row, __u32 serial) {
-    if (row.serial == serial)
-        return;
-    store_release(row.asked, __u32{0});
-    if (row.serial != 0) {
-        store_release(row.serial, __u32{0});
-        wait_for_programs();
-    }
-    std::fill(std::begin(row.budgets), std::end(row.budgets), bh_budget{});
-    row.cpu_offsets = 0;
-    row.governed = bh_governed{};
-    store_release(row.serial, serial);
-}
-
 void store_terms(bh_budget& budget, const BudgetTerms& terms) {
     store_release(budget.amount, terms.amount);
     store_release(budget.warn, terms.warn);

@@ -1,9 +1,12 @@
 #include "loader/governed.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 
+#include "loader/environments.h"
 #include "loader/pins.h"
+#include "loader/store_release.h"
 
 namespace bulkhead::loader {
 namespace {
@@ -35,11 +38,35 @@ Result<std::optional<bh_budgets>> read_governed(bh_label label) {
     return row;
 }
 
+void take_over(bh_budgets& row, __u32 serial) {
+    if (row.serial == serial)
+        return;
+    store_release(row.asked, __u32{0});
+    if (row.serial != 0) {
+        store_release(row.serial, __u32{0});
+        wait_for_programs();
+    }
+    std::fill(std::begin(row.budgets), std::end(row.budgets), bh_budget{});
+    row.cpu_offsets = 0;
+    row.governed = bh_governed{};
+    store_release(row.serial, serial);
+}
+
 Result<GovernedRow> GovernedRow::open(bh_label label) {
     BULKHEAD_TRY_VALUE(lock, lock_pins());
     BULKHEAD_TRY_VALUE(row, SlotRow<bh_budgets>::open(kRows, label.slot));
     if (row->serial != label.serial)
         return fail(Error(ESTALE, "the environment is gone"));
+    return GovernedRow(std::move(lock), std::move(row));
+}
+
+Result<GovernedRow> GovernedRow::claim(const Environments& environments, bh_label label) {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    if (environments.record(label) == nullptr)
+        return fail(Error(ESTALE, "the environment is gone"));
+    environments.note_governed(label);
+    BULKHEAD_TRY_VALUE(row, SlotRow<bh_budgets>::open(kRows, label.slot));
+    take_over(*row, label.serial);
     return GovernedRow(std::move(lock), std::move(row));
 }
 

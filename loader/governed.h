@@ -11,6 +11,8 @@
 
 namespace bulkhead::loader {
 
+class Environments;
+
 // True for an action that user space carries out.
 bool needs_an_agent(bh_budget_action action);
 
@@ -18,14 +20,20 @@ bool needs_an_agent(bh_budget_action action);
 // word.
 Result<bool> is_anything_governed();
 
-// The row of an environment that has or had budgets; none: it never had any.
+// The row of an environment that has or had budgets or plans; none: it never had any.
 Result<std::optional<bh_budgets>> read_governed(bh_label label);
+
+// Empties a row that was another environment's. Under lock_pins().
+void take_over(bh_budgets& row, __u32 serial);
 
 // The same to write `governed`. While it lives nobody else acts and no budget is changed.
 class GovernedRow {
 public:
     // ESTALE: the row is another environment's.
     static Result<GovernedRow> open(bh_label label);
+    // Likewise, and the row is the environment's from then on: agents look at it. ESTALE: it is
+    // gone.
+    static Result<GovernedRow> claim(const Environments& environments, bh_label label);
 
     [[nodiscard]] bh_budgets& operator*() const { return *row_; }
     [[nodiscard]] bh_budgets* operator->() const { return &*row_; }

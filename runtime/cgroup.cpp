@@ -113,6 +113,8 @@ Status Cgroup::apply(const Limits& limits) const {
     const auto number = [](std::uint64_t value) { return std::to_string(value); };
     if (limits.memory_bytes)
         BULKHEAD_TRY(write("memory.max", number(*limits.memory_bytes)));
+    if (limits.memory_high_bytes)
+        BULKHEAD_TRY(write("memory.high", number(*limits.memory_high_bytes)));
     if (limits.swap_bytes)
         BULKHEAD_TRY(write("memory.swap.max", number(*limits.swap_bytes)));
     if (limits.cpu_milli)

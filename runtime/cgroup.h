@@ -21,6 +21,9 @@ inline constexpr std::uint32_t kEnvironmentCgroupLevel = 2;
 // Bounds on resources; what is absent is not bounded.
 struct Limits {
     std::optional<std::uint64_t> memory_bytes;
+    std::optional<std::uint64_t> memory_high_bytes;  // above it is reclaimed and slowed down
+    std::optional<std::uint64_t> memory_min_bytes;   // guaranteed: guarantees.h
+    std::optional<std::uint64_t> memory_low_bytes;
     std::optional<std::uint64_t> swap_bytes;
     std::optional<std::uint64_t> cpu_milli;   // thousandths of one CPU
     std::optional<std::uint64_t> cpu_weight;  // 1 to 10000
@@ -48,6 +51,7 @@ public:
     // Any cgroup, by its directory.
     static Cgroup over(UniqueFd directory) { return Cgroup(std::move(directory)); }
 
+    // All but what is guaranteed.
     Status apply(const Limits& limits) const;
 
     [[nodiscard]] int fd() const { return directory_.get(); }

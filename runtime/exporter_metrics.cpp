@@ -224,6 +224,17 @@ constexpr EnvironmentMetric kMetrics[] = {
          lines.add(R"(action="pause")", usage.budget_actions.paused);
          lines.add(R"(action="stop")", usage.budget_actions.stopped);
      }},
+    {"bulkhead_environment_plan_moves_total",
+     "How often an agent moved a limit of a plan. Only environments with plans.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         if (!usage.has_plans)
+             return;
+         lines.add(R"(resource="memory",direction="up")", usage.plan_moves.memory_raised);
+         lines.add(R"(resource="memory",direction="down")", usage.plan_moves.memory_lowered);
+         lines.add(R"(resource="cpus",direction="up")", usage.plan_moves.cpus_raised);
+         lines.add(R"(resource="cpus",direction="down")", usage.plan_moves.cpus_lowered);
+     }},
     {"bulkhead_environment_best_effort",
      "1: it was started although a control is not effective here.", MetricType::Gauge,
      [](const Usage& usage, EnvironmentLines& lines) {

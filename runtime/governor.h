@@ -50,6 +50,9 @@ std::string to_cpu_max(const CpuQuota& quota);
 // A tenth of it; where there is none a tenth of one CPU.
 CpuQuota throttled(const CpuQuota& before);
 
+// Its command was executed, and has not ended.
+bool is_running(const loader::Environments& environments, bh_label label);
+
 // Does what is due for one environment, if its command was executed and has not ended. Not for
 // whoever holds lock_pins().
 Status govern(const loader::Environments& environments, bh_label label);

@@ -133,16 +133,16 @@ private:
     Cgroup cgroup_;
 };
 
-// Whoever starts waits for its command to be executed, which a frozen one would not.
+}  // namespace
+
 bool is_running(const loader::Environments& environments, bh_label label) {
     const bh_state* state = environments.state(label);
     return state != nullptr && state->counts.execs != 0 && state->exited_ns == 0;
 }
 
-}  // namespace
-
 Status govern(const loader::Environments& environments, bh_label label) {
     BULKHEAD_TRY_VALUE(seen, loader::read_governed(label));
+    // Whoever starts waits for its command to be executed, which a frozen one would not be.
     if (!seen || due_for(*seen, boot_time_ns()).empty() || !is_running(environments, label))
         return {};
     auto row = loader::GovernedRow::open(label);

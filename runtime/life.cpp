@@ -65,6 +65,9 @@ EnvironmentStatus describe(const loader::Environments& environments, const std::
         const bh_state& counted = *environments.state(*label);
         fill_from_kernel(status, record, counted);
         status.phase = phase_of(record, counted);
+        if ((record.flags & BH_ENV_GOVERNED) != 0)
+            if (auto plans = read_plans(environments, *label))
+                status.plans = std::move(*plans);
     }
     auto directory = StateDirectory::open(name);
     auto state = directory ? directory->load() : fail(std::move(directory).error());

@@ -35,7 +35,8 @@ struct EnvironmentStatus {
     std::uint64_t audited = 0;
     std::uint64_t learned = 0;    // different acts that were kept
     std::uint64_t unlearned = 0;  // acts that could not be
-    std::string problem;          // of a broken one
+    std::vector<Plan> plans;
+    std::string problem;  // of a broken one
 };
 
 // All environments, by name. Sweeps first.

@@ -10,6 +10,7 @@
 #include "runtime/budgets_record.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
+#include "runtime/guarantees.h"
 #include "runtime/journal.h"
 #include "runtime/json.h"
 #include "runtime/learned_record.h"
@@ -99,6 +100,7 @@ void remove_remains(const std::string& name, bh_label label) {
         (void)environments->withdraw(label);
     }
     (void)Cgroup::remove(name);
+    settle_guarantees();
     (void)remove_state(name);
 }
 
@@ -114,6 +116,7 @@ Status remove_stored(loader::Environments& environments, const std::string& name
         BULKHEAD_TRY(environments.withdraw(*label));
     }
     BULKHEAD_TRY(Cgroup::remove(name));
+    settle_guarantees();
     return remove_state(name);
 }
 
@@ -157,8 +160,10 @@ void sweep_unrecorded(const loader::Environments& environments) {
         if (state && state->spec.afterlife == Afterlife::kKeep)
             continue;
         // Its record went first: the removal was interrupted, or its start never got that far.
-        if (Cgroup::remove(name))
+        if (Cgroup::remove(name)) {
+            settle_guarantees();
             (void)remove_state(name);
+        }
     }
 }
 

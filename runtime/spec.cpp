@@ -11,10 +11,7 @@
 namespace bulkhead::runtime {
 namespace {
 
-constexpr std::uint64_t kSmallestMemory = 1 << 20;
 constexpr std::uint64_t kLargestWeight = 10'000;
-// cpu.max knows no quota below one millisecond in a period of a hundred.
-constexpr std::uint64_t kSmallestCpuMilli = 10;
 
 bool is_absolute(std::string_view path) {
     return !path.empty() && path.front() == '/';
@@ -35,14 +32,36 @@ Status validate_weight(const char* option, const std::optional<std::uint64_t>& w
 }
 
 Status validate_limits(const Limits& limits) {
-    if (limits.memory_bytes && *limits.memory_bytes < kSmallestMemory)
+    if (limits.memory_bytes && *limits.memory_bytes < kLeastMemoryBytes)
         return fail_usage("--memory is at least 1M: nothing starts in less");
-    if (limits.cpu_milli && *limits.cpu_milli < kSmallestCpuMilli)
+    if (limits.cpu_milli && *limits.cpu_milli < kLeastCpuMilli)
         return fail_usage("--cpus is at least 0.01");
     if (limits.pids && *limits.pids == 0)
         return fail_usage("--pids is at least 1");
     BULKHEAD_TRY(validate_weight("--cpu-weight", limits.cpu_weight));
     return validate_weight("--io-weight", limits.io_weight);
+}
+
+// A plan's limit is its own.
+Status validate_plans(const EnvironmentSpec& spec) {
+    for (const PlanWanted& plan : spec.plans) {
+        if (plan.resource == BH_PLAN_MEMORY && spec.limits.memory_bytes)
+            return fail_usage("--memory and --plan memory: a plan's maximum is the limit");
+        if (plan.resource == BH_PLAN_CPUS && spec.limits.cpu_milli)
+            return fail_usage("--cpus and --plan cpus: a plan's maximum is the limit");
+    }
+    return {};
+}
+
+// What is guaranteed must be allowed.
+Status validate_guarantees(const Limits& limits) {
+    if (!limits.memory_bytes)
+        return {};
+    if (limits.memory_min_bytes.value_or(0) > *limits.memory_bytes)
+        return fail_usage("--memory-min is above the limit of memory");
+    if (limits.memory_low_bytes.value_or(0) > *limits.memory_bytes)
+        return fail_usage("--memory-low is above the limit of memory");
+    return {};
 }
 
 Status validate_destination(const char* option, std::string_view path) {
@@ -96,6 +115,8 @@ Status validate(const EnvironmentSpec& spec) {
         return fail(Error(0, "no template is named " + quoted(spec.root.path), Fault::kUsage)
                         .advise("--template is \"host\" or the absolute path of a directory"));
     BULKHEAD_TRY(validate_limits(spec.limits));
+    BULKHEAD_TRY(validate_plans(spec));
+    BULKHEAD_TRY(validate_guarantees(with_plans(spec.limits, spec.plans)));
     BULKHEAD_TRY(validate_mounts(spec));
     return validate_process(spec.process);
 }

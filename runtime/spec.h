@@ -14,11 +14,15 @@
 #include "runtime/beancounters.h"
 #include "runtime/budgets.h"
 #include "runtime/cgroup.h"
+#include "runtime/plans.h"
 #include "runtime/policy/mistakes.h"
 
 namespace bulkhead::runtime {
 
 inline constexpr std::string_view kHostTemplate = "host";
+inline constexpr std::uint64_t kLeastMemoryBytes = 1 << 20;
+// cpu.max knows no quota below one millisecond in a period of a hundred.
+inline constexpr std::uint64_t kLeastCpuMilli = 10;
 
 enum class RootKind {
     kTemplate,  // a shared read-only lower layer under an overlay of the environment's own
@@ -88,6 +92,7 @@ struct EnvironmentSpec {
     Limits limits;
     std::vector<BeancounterBounds> beancounters;
     std::vector<BudgetWanted> budgets;
+    std::vector<PlanWanted> plans;
     NetworkKind network = NetworkKind::kNone;
     ProcessSpec process;
     Afterlife afterlife = Afterlife::kRemove;

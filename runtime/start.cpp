@@ -20,6 +20,7 @@
 #include "loader/programs.h"
 #include "runtime/apply.h"
 #include "runtime/clock.h"
+#include "runtime/guarantees.h"
 #include "runtime/journal.h"
 #include "runtime/json.h"
 #include "runtime/learned_record.h"
@@ -108,7 +109,8 @@ public:
         if (!cgroup)
             return fail(std::move(cgroup).error());
         cgroup_.emplace(std::move(*cgroup));
-        return cgroup_->apply(spec_.limits);
+        BULKHEAD_TRY(cgroup_->apply(with_plans(spec_.limits, spec_.plans)));
+        return guarantee(*cgroup_, spec_.limits);
     }
 
     // Straight into the cgroup and all namespaces but the cgroup one, which the child makes once
@@ -206,6 +208,9 @@ public:
         for (const BudgetWanted& wanted : spec_.budgets)
             BULKHEAD_TRY(
                 set_budget(*environments_, label_, *cgroup_, loader::Running::kNothing, wanted));
+        for (const PlanWanted& wanted : spec_.plans)
+            if (wanted.bounds)
+                BULKHEAD_TRY(set_plan(*environments_, label_, wanted));
         if (!spec_.policy.rules.has_rows()) {
             record.control = spec_.policy.rules.control;
             return environments_->publish(label_, record);

@@ -24,6 +24,8 @@ void get(const JsonReader& json, const char* key, std::optional<Number>& value) 
 Json limits_to_json(const Limits& limits) {
     Json json = Json::object();
     put(json, "memory_bytes", limits.memory_bytes);
+    put(json, "memory_min_bytes", limits.memory_min_bytes);
+    put(json, "memory_low_bytes", limits.memory_low_bytes);
     put(json, "swap_bytes", limits.swap_bytes);
     put(json, "cpu_milli", limits.cpu_milli);
     put(json, "cpu_weight", limits.cpu_weight);
@@ -35,6 +37,8 @@ Json limits_to_json(const Limits& limits) {
 Limits limits_from_json(const JsonReader& json) {
     Limits limits;
     get(json, "memory_bytes", limits.memory_bytes);
+    get(json, "memory_min_bytes", limits.memory_min_bytes);
+    get(json, "memory_low_bytes", limits.memory_low_bytes);
     get(json, "swap_bytes", limits.swap_bytes);
     get(json, "cpu_milli", limits.cpu_milli);
     get(json, "cpu_weight", limits.cpu_weight);
@@ -97,6 +101,27 @@ std::vector<BudgetWanted> budgets_from_json(const std::vector<JsonReader>& json)
     return all;
 }
 
+Json plans_to_json(const std::vector<PlanWanted>& all) {
+    Json json = Json::array();
+    for (const PlanWanted& one : all)
+        if (one.bounds)
+            json.push_back({{"resource", plan_resource_name(one.resource)},
+                            {"least", one.bounds->least},
+                            {"most", one.bounds->most}});
+    return json;
+}
+
+std::vector<PlanWanted> plans_from_json(const Json& json) {
+    std::vector<PlanWanted> all;
+    for (const Json& entry : json)
+        for (unsigned resource = 0; resource < BH_PLAN_COUNT; ++resource)
+            if (entry.at("resource") == plan_resource_name(resource))
+                all.push_back({static_cast<bh_plan_resource>(resource),
+                               PlanBounds{entry.at("least").get<std::uint64_t>(),
+                                          entry.at("most").get<std::uint64_t>()}});
+    return all;
+}
+
 Json process_to_json(const ProcessSpec& process) {
     Json json = Json::object();
     json["argv"] = process.argv;
@@ -149,6 +174,7 @@ Json spec_to_json(const EnvironmentSpec& spec) {
     json["limits"] = limits_to_json(spec.limits);
     json["beancounters"] = bounds_to_json(spec.beancounters);
     json["budgets"] = budgets_to_json(spec.budgets);
+    json["plans"] = plans_to_json(spec.plans);
     json["network"] = spec.network == NetworkKind::kHost ? "host" : "none";
     json["process"] = process_to_json(spec.process);
     json["keep"] = spec.afterlife == Afterlife::kKeep;
@@ -163,25 +189,27 @@ Json spec_to_json(const EnvironmentSpec& spec) {
 
 EnvironmentSpec spec_from_json(const JsonReader& json) {
     EnvironmentSpec spec;
-    spec.name = json.text("name");
-    spec.hostname = json.text("hostname");
-    const JsonReader root = json.object("root");
-    spec.root.kind = root.text("kind") == "rootfs" ? RootKind::kRootfs : RootKind::kTemplate;
-    spec.root.path = root.text("path");
-    spec.mounts = mounts_from_json(json.objects("mounts"));
-    spec.tmpfs = json.texts("tmpfs");
-    spec.limits = limits_from_json(json.object("limits"));
-    spec.beancounters = bounds_from_json(json.objects("beancounters"));
-    spec.budgets = budgets_from_json(json.objects("budgets"));
-    spec.network = json.text("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
-    spec.process = process_from_json(json.object("process"));
-    spec.afterlife = json.truth("keep") ? Afterlife::kKeep : Afterlife::kRemove;
-    spec.strictness = json.truth("best_effort") ? Strictness::kBestEffort : Strictness::kStrict;
-    spec.policy.rules.control = json.number<std::uint64_t>("control");
-    spec.policy.name = json.text("policy");
-    spec.receipt_path = json.text("receipt");
-    spec.learned_path = json.text("learned");
-    spec.adopted_cgroup = json.text("adopted_cgroup");
+    json.at("name").get_to(spec.name);
+    json.at("hostname").get_to(spec.hostname);
+    const Json& root = json.at("root");
+    spec.root.kind = root.at("kind") == "rootfs" ? RootKind::kRootfs : RootKind::kTemplate;
+    root.at("path").get_to(spec.root.path);
+    spec.mounts = mounts_from_json(json.at("mounts"));
+    json.at("tmpfs").get_to(spec.tmpfs);
+    spec.limits = limits_from_json(json.at("limits"));
+    spec.beancounters = bounds_from_json(json.at("beancounters"));
+    spec.budgets = budgets_from_json(json.at("budgets"));
+    spec.plans = plans_from_json(json.at("plans"));
+    spec.network = json.at("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
+    spec.process = process_from_json(json.at("process"));
+    spec.afterlife = json.at("keep").get<bool>() ? Afterlife::kKeep : Afterlife::kRemove;
+    spec.strictness =
+        json.at("best_effort").get<bool>() ? Strictness::kBestEffort : Strictness::kStrict;
+    json.at("control").get_to(spec.policy.rules.control);
+    json.at("policy").get_to(spec.policy.name);
+    json.at("receipt").get_to(spec.receipt_path);
+    json.at("learned").get_to(spec.learned_path);
+    json.at("adopted_cgroup").get_to(spec.adopted_cgroup);
     return spec;
 }
 

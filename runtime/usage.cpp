@@ -97,15 +97,20 @@ void copy_refusals(const bh_state& from, Usage& to) {
 }
 
 // None when they cannot be read: the rest is worth having without them.
-void copy_budgets(const loader::MeterView& reading, Usage& to) {
-    if ((reading.record.flags & BH_ENV_BUDGETED) == 0)
+void copy_governed(const loader::MeterView& reading, Usage& to) {
+    if ((reading.record.flags & (BH_ENV_BUDGETED | BH_ENV_GOVERNED)) == 0)
         return;
     const auto row = loader::read_governed(reading.label);
     if (!row || !*row)
         return;
     to.budgets = budgets_in(**row, boot_time_ns());
-    const __u64* times = (*row)->governed.times;
-    to.budget_actions = {times[BH_ON_THROTTLE], times[BH_ON_PAUSE], times[BH_ON_STOP]};
+    const bh_governed& governed = (*row)->governed;
+    to.budget_actions = {governed.times[BH_ON_THROTTLE], governed.times[BH_ON_PAUSE],
+                         governed.times[BH_ON_STOP]};
+    const bh_plan& memory = governed.plans[BH_PLAN_MEMORY];
+    const bh_plan& cpus = governed.plans[BH_PLAN_CPUS];
+    to.has_plans = memory.least != 0 || cpus.least != 0;
+    to.plan_moves = {memory.raised, memory.lowered, cpus.raised, cpus.lowered};
 }
 
 }  // namespace
@@ -125,7 +130,7 @@ Usage usage_of(const loader::MeterView& reading) {
     copy_cgroup(reading.usage, usage);
     copy_counts(reading.state.counts, usage);
     copy_refusals(reading.state, usage);
-    copy_budgets(reading, usage);
+    copy_governed(reading, usage);
     return usage;
 }
 

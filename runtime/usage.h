@@ -69,6 +69,14 @@ struct BudgetActions {
     std::uint64_t stopped = 0;
 };
 
+// How often an agent moved the limits of plans.
+struct PlanMoves {
+    std::uint64_t memory_raised = 0;
+    std::uint64_t memory_lowered = 0;
+    std::uint64_t cpus_raised = 0;
+    std::uint64_t cpus_lowered = 0;
+};
+
 // Absolute since the environment started. Memory and tasks are as of now.
 struct Usage {
     std::string environment;
@@ -126,6 +134,8 @@ struct Usage {
     std::uint64_t unlearned = 0;
     std::vector<Budget> budgets;
     BudgetActions budget_actions;
+    bool has_plans = false;
+    PlanMoves plan_moves;
 
     [[nodiscard]] std::uint64_t refused() const;  // of all classes
 };

@@ -87,6 +87,15 @@ void add_budget_actions(Json& document, const BudgetActions& actions) {
         {"throttle", actions.throttled}, {"pause", actions.paused}, {"stop", actions.stopped}};
 }
 
+void add_plan_moves(json& document, const PlanMoves& moves) {
+    if (moves.memory_raised + moves.memory_lowered + moves.cpus_raised + moves.cpus_lowered == 0)
+        return;
+    document["plan_moves"] = {{"memory_raised", moves.memory_raised},
+                              {"memory_lowered", moves.memory_lowered},
+                              {"cpus_raised", moves.cpus_raised},
+                              {"cpus_lowered", moves.cpus_lowered}};
+}
+
 std::string seconds(std::uint64_t ns) {
     return formatted("{:.3f} s", static_cast<double>(ns) / 1e9);
 }
@@ -154,6 +163,7 @@ Json to_json(const Usage& usage) {
         {"refusals", refusals_json(usage)},
     };
     add_budget_actions(document, usage.budget_actions);
+    add_plan_moves(document, usage.plan_moves);
     return document;
 }
 

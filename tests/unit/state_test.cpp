@@ -13,6 +13,8 @@ EnvironmentState some_state() {
     state.spec.tmpfs = {"/scratch"};
     state.spec.limits.memory_bytes = 1 << 28;
     state.spec.limits.pids = 64;
+    state.spec.plans = {{BH_PLAN_CPUS, PlanBounds{500, 2000}}};
+    state.spec.limits.memory_min_bytes = 4096;
     state.spec.budgets = {
         {BH_BUDGET_EGRESS, loader::BudgetTerms{10, 8, 1'000'000'000, BH_ON_THROTTLE, BH_ON_STOP}}};
     state.spec.network = NetworkKind::kHost;
@@ -35,6 +37,10 @@ TEST(State, SurvivesBeingWrittenAndRead) {
     EXPECT_EQ(after->spec.limits.memory_bytes, 1U << 28);
     EXPECT_FALSE(after->spec.limits.swap_bytes.has_value());
     EXPECT_EQ(after->spec.afterlife, Afterlife::kKeep);
+    ASSERT_EQ(after->spec.plans.size(), 1U);
+    EXPECT_EQ(after->spec.plans[0].resource, BH_PLAN_CPUS);
+    EXPECT_EQ(after->spec.plans[0].bounds->most, 2000U);
+    EXPECT_EQ(after->spec.limits.memory_min_bytes, 4096U);
     ASSERT_EQ(after->spec.budgets.size(), 1U);
     EXPECT_EQ(after->spec.budgets[0].terms->on_warn, BH_ON_THROTTLE);
     EXPECT_EQ(after->spec.budgets[0].terms->on_exceed, BH_ON_STOP);
