@@ -32,13 +32,8 @@ std::vector<std::string> added_classes(std::uint64_t control) {
 std::string plan_text(const runtime::Plan& plan) {
     const double unit = plan.resource == BH_PLAN_CPUS ? 1000 : 1;
     const auto shown = [=](std::uint64_t amount) { return static_cast<double>(amount) / unit; };
-    return formatted("plan:        {} {}..{}, now {}\n",
-                       runtime::plan_resource_name(plan.resource), shown(plan.bounds.least),
-                       shown(plan.bounds.most), shown(plan.limit));
-}
-
-std::string joined(const std::vector<std::string>& words, const char* separator) {
-    return formatted("{}", fmt::join(words, separator));
+    return formatted("plan:        {} {}..{}, now {}\n", runtime::plan_resource_name(plan.resource),
+                     shown(plan.bounds.least), shown(plan.bounds.most), shown(plan.limit));
 }
 
 }  // namespace

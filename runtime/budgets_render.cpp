@@ -120,14 +120,14 @@ std::string to_text(const std::vector<NamedBudgets>& all) {
     constexpr const char* kLine =
         "{:<16} {:<10} {:>14} {:>14} {:>14} {:>6} {:<20} {:>8} {:>8}  {:<19}  {}\n";
     std::string text = formatted(kLine, "ENVIRONMENT", "KIND", "USED", "AMOUNT", "LEFT", "PERIOD",
-                                   "ENDS", "EXCEEDED", "REFUSED", "STATE", "ON EXCEED");
+                                 "ENDS", "EXCEEDED", "REFUSED", "STATE", "ON EXCEED");
     for (const NamedBudgets& named : all)
         for (const Budget& one : named.budgets)
             text += formatted(kLine, named.environment, loader::budget_name(one.kind),
-                                amount_text(one.kind, one.used), amount_text(one.kind, one.amount),
-                                amount_text(one.kind, one.left()), period_text(one.period_ns),
-                                end_text(one), one.exceeded, one.refused,
-                                standing_name(one.standing), on_text(one));
+                              amount_text(one.kind, one.used), amount_text(one.kind, one.amount),
+                              amount_text(one.kind, one.left()), period_text(one.period_ns),
+                              end_text(one), one.exceeded, one.refused, standing_name(one.standing),
+                              on_text(one));
     return text;
 }
 

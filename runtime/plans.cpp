@@ -88,6 +88,14 @@ Spare spare_memory(std::uint64_t total, std::uint64_t available, std::uint64_t p
     return {available > kept ? available - kept : 0, available < total / 10};
 }
 
+Spare spare_cpus(const CpuTimes& before, const CpuTimes& now, std::uint64_t cpus) {
+    if (now.all <= before.all || now.idle < before.idle)
+        return {};
+    const std::uint64_t idle = (now.idle - before.idle) * cpus * 1000 / (now.all - before.all);
+    const std::uint64_t kept = cpus * 100;
+    return {idle > kept ? idle - kept : 0, false};
+}
+
 Limits limit_of(bh_plan_resource resource, std::uint64_t amount) {
     Limits limits;
     if (resource == BH_PLAN_MEMORY)

@@ -70,6 +70,15 @@ std::optional<Move> next_move(bh_plan& plan, const Load& load, const Spare& spar
 // not used yet. A tenth of `total` is the machine's own.
 Spare spare_memory(std::uint64_t total, std::uint64_t available, std::uint64_t promised);
 
+// Of all CPUs of the machine, in ticks.
+struct CpuTimes {
+    std::uint64_t idle = 0;
+    std::uint64_t all = 0;
+};
+// The part of `cpus` that was idle from `before` to `now`, less a tenth of all. Not by the
+// machine's pressure: whoever is throttled waits, however many CPUs are idle.
+Spare spare_cpus(const CpuTimes& before, const CpuTimes& now, std::uint64_t cpus);
+
 // The limit that is moved, alone. Of memory it is memory.high, above which the kernel reclaims and
 // slows down and kills nobody: whoever grows quicker than an agent looks lives. memory.max is the
 // plan's most.

@@ -5,6 +5,7 @@
 #include <sstream>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "runtime/cgroup.h"
 #include "runtime/governor.h"
@@ -12,8 +13,7 @@
 namespace bulkhead::runtime {
 namespace {
 
-constexpr double kMemoryPressed = 10;  // percent of the time
-constexpr double kCpusBusy = 50;
+constexpr double kMemoryPressed = 10;         // percent of the time
 constexpr std::uint64_t kPeriodUs = 100'000;  // of cpu.max, as we write it
 
 // The number behind `key` at a line's begin.
@@ -43,6 +43,22 @@ std::string text_of(const char* path) {
 }
 
 }  // namespace
+
+std::optional<CpuTimes> cpu_times_of(const std::string& stat) {
+    std::istringstream words(stat);
+    std::string name;
+    CpuTimes times;
+    std::uint64_t ticks = 0;
+    // user, nice, system, idle, iowait, irq, softirq, steal; guests' are in the first two.
+    if (!(words >> name) || name != "cpu")
+        return std::nullopt;
+    for (int field = 0; field < 8 && words >> ticks; ++field) {
+        times.all += ticks;
+        if (field == 3 || field == 4)
+            times.idle += ticks;
+    }
+    return times.all != 0 ? std::optional(times) : std::nullopt;
+}
 
 double some_avg10(std::string_view pressure) {
     constexpr std::string_view kBefore = "some avg10=";
@@ -103,8 +119,10 @@ Spare read_spare_memory(std::uint64_t promised) {
 }
 
 Spare read_spare_cpus() {
-    const bool busy = some_avg10(text_of("/proc/pressure/cpu")) >= kCpusBusy;
-    return {busy ? 0 : std::thread::hardware_concurrency() * std::uint64_t{1000}, false};
+    static std::optional<CpuTimes> last;
+    const std::optional<CpuTimes> before = std::exchange(last, cpu_times_of(text_of("/proc/stat")));
+    return before && last ? spare_cpus(*before, *last, std::thread::hardware_concurrency())
+                          : Spare{};
 }
 
 }  // namespace bulkhead::runtime

@@ -2,11 +2,15 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "runtime/plans.h"
 
 namespace bulkhead::runtime {
+
+// From /proc/stat.
+std::optional<CpuTimes> cpu_times_of(const std::string& stat);
 
 // Ten seconds' mean, in percent, of `some` in a file such as memory.pressure; 0: it does not say.
 double some_avg10(std::string_view pressure);
@@ -22,7 +26,7 @@ std::optional<Load> read_cpu_load(const Cgroup& cgroup, bh_plan& plan, std::uint
 
 // Of the machine. Nothing is spare where that cannot be read.
 Spare read_spare_memory(std::uint64_t promised);
-// While less than half of the time something waits for a CPU; a limit is never above all CPUs.
+// What was idle since this process last asked; nothing at the first time.
 Spare read_spare_cpus();
 
 }  // namespace bulkhead::runtime

@@ -111,14 +111,14 @@ Json plans_to_json(const std::vector<PlanWanted>& all) {
     return json;
 }
 
-std::vector<PlanWanted> plans_from_json(const Json& json) {
+std::vector<PlanWanted> plans_from_json(const std::vector<JsonReader>& json) {
     std::vector<PlanWanted> all;
-    for (const Json& entry : json)
+    for (const JsonReader& entry : json)
         for (unsigned resource = 0; resource < BH_PLAN_COUNT; ++resource)
-            if (entry.at("resource") == plan_resource_name(resource))
+            if (entry.text("resource") == plan_resource_name(resource))
                 all.push_back({static_cast<bh_plan_resource>(resource),
-                               PlanBounds{entry.at("least").get<std::uint64_t>(),
-                                          entry.at("most").get<std::uint64_t>()}});
+                               PlanBounds{entry.number<std::uint64_t>("least"),
+                                          entry.number<std::uint64_t>("most")}});
     return all;
 }
 
@@ -189,27 +189,26 @@ Json spec_to_json(const EnvironmentSpec& spec) {
 
 EnvironmentSpec spec_from_json(const JsonReader& json) {
     EnvironmentSpec spec;
-    json.at("name").get_to(spec.name);
-    json.at("hostname").get_to(spec.hostname);
-    const Json& root = json.at("root");
-    spec.root.kind = root.at("kind") == "rootfs" ? RootKind::kRootfs : RootKind::kTemplate;
-    root.at("path").get_to(spec.root.path);
-    spec.mounts = mounts_from_json(json.at("mounts"));
-    json.at("tmpfs").get_to(spec.tmpfs);
-    spec.limits = limits_from_json(json.at("limits"));
-    spec.beancounters = bounds_from_json(json.at("beancounters"));
-    spec.budgets = budgets_from_json(json.at("budgets"));
-    spec.plans = plans_from_json(json.at("plans"));
-    spec.network = json.at("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
-    spec.process = process_from_json(json.at("process"));
-    spec.afterlife = json.at("keep").get<bool>() ? Afterlife::kKeep : Afterlife::kRemove;
-    spec.strictness =
-        json.at("best_effort").get<bool>() ? Strictness::kBestEffort : Strictness::kStrict;
-    json.at("control").get_to(spec.policy.rules.control);
-    json.at("policy").get_to(spec.policy.name);
-    json.at("receipt").get_to(spec.receipt_path);
-    json.at("learned").get_to(spec.learned_path);
-    json.at("adopted_cgroup").get_to(spec.adopted_cgroup);
+    spec.name = json.text("name");
+    spec.hostname = json.text("hostname");
+    const JsonReader root = json.object("root");
+    spec.root.kind = root.text("kind") == "rootfs" ? RootKind::kRootfs : RootKind::kTemplate;
+    spec.root.path = root.text("path");
+    spec.mounts = mounts_from_json(json.objects("mounts"));
+    spec.tmpfs = json.texts("tmpfs");
+    spec.limits = limits_from_json(json.object("limits"));
+    spec.beancounters = bounds_from_json(json.objects("beancounters"));
+    spec.budgets = budgets_from_json(json.objects("budgets"));
+    spec.plans = plans_from_json(json.objects("plans"));
+    spec.network = json.text("network") == "host" ? NetworkKind::kHost : NetworkKind::kNone;
+    spec.process = process_from_json(json.object("process"));
+    spec.afterlife = json.truth("keep") ? Afterlife::kKeep : Afterlife::kRemove;
+    spec.strictness = json.truth("best_effort") ? Strictness::kBestEffort : Strictness::kStrict;
+    spec.policy.rules.control = json.number<std::uint64_t>("control");
+    spec.policy.name = json.text("policy");
+    spec.receipt_path = json.text("receipt");
+    spec.learned_path = json.text("learned");
+    spec.adopted_cgroup = json.text("adopted_cgroup");
     return spec;
 }
 

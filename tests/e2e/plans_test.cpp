@@ -67,7 +67,9 @@ TEST(Plans, MemoryGrowsWithWhatIsUsed) {
     const Agent agent;
     const auto holds = [] { return std::stol(in_file("grows/memory.current")) > 44 << 20; };
     EXPECT_TRUE(eventually(holds, 200)) << in_file("grows/memory.current");
-    EXPECT_GT(std::stol(in_file("grows/memory.high")), 44 << 20);
+    // What is above it is only slowed down: the limit follows.
+    const auto follows = [] { return std::stol(in_file("grows/memory.high")) > 44 << 20; };
+    EXPECT_TRUE(eventually(follows, 60)) << in_file("grows/memory.high");
     EXPECT_LE(std::stol(in_file("grows/memory.high")), 64 << 20);
     EXPECT_EQ(bulkhead_json({"usage", "grows"}).at("memory").at("oom_kills"), 0);
     const auto told = moves("grows");
@@ -75,12 +77,17 @@ TEST(Plans, MemoryGrowsWithWhatIsUsed) {
     EXPECT_EQ(told[0].at("resource"), "memory");
     EXPECT_EQ(told[0].at("from"), 16 << 20);
     EXPECT_EQ(told[1].at("from"), told[0].at("to"));
-    EXPECT_EQ(scrape().at("bulkhead_environment_plan_moves_total{environment=\"grows\",resource="
-                          "\"memory\",direction=\"up\"}"),
-              static_cast<double>(moves("grows").size()));
-    const auto plan = bulkhead_json({"status", "grows"}).at("plans").at(0);
-    EXPECT_EQ(plan.at("most"), 64 << 20);
-    EXPECT_EQ(std::to_string(plan.at("limit").get<long>()), in_file("grows/memory.high"));
+    // It may be moved once more meanwhile.
+    EXPECT_TRUE(eventually([] {
+        return scrape().at(
+                   "bulkhead_environment_plan_moves_total{environment=\"grows\",resource="
+                   "\"memory\",direction=\"up\"}") == static_cast<double>(moves("grows").size());
+    }));
+    EXPECT_TRUE(eventually([] {
+        const auto plan = bulkhead_json({"status", "grows"}).at("plans").at(0);
+        return plan.at("most") == 64 << 20 &&
+               std::to_string(plan.at("limit").get<long>()) == in_file("grows/memory.high");
+    }));
 
     expect_refused(bulkhead({"set", "grows", "--plan", "memory=16M..32M"}),
                    {2, {"grows uses", "maximum"}});

@@ -172,6 +172,18 @@ TEST(Plans, BoundsHoldBeforeAllElse) {
     EXPECT_EQ(next_move(plan, {4000, 100, false}, kPlenty, 1)->reason, MoveReason::kBounds);
 }
 
+TEST(Plans, CpusAreSpareAsFarAsTheyWereIdle) {
+    const auto before = cpu_times_of("cpu  100 0 50 800 50 0 0 0 7 0\ncpu0 1 2 3\n");
+    const auto now = cpu_times_of("cpu  200 0 150 1300 150 0 0 0 7 0\n");
+    ASSERT_TRUE(before && now);
+    EXPECT_EQ(before->all, 1000U);
+    EXPECT_EQ(before->idle, 850U);
+    EXPECT_EQ(spare_cpus(*before, *now, 4).amount, 4 * 750U - 400U);
+    EXPECT_EQ(spare_cpus(*before, {860, 2000}, 4).amount, 0U) << "the tenth is the machine's own";
+    EXPECT_EQ(spare_cpus(*before, *before, 4).amount, 0U);
+    EXPECT_FALSE(cpu_times_of("").has_value());
+}
+
 TEST(Plans, PressureIsTheKernelsMean) {
     EXPECT_EQ(some_avg10("some avg10=12.50 avg60=1.00 avg300=0.00 total=9\n"), 12.5);
     EXPECT_EQ(some_avg10(""), 0) << "a kernel without PSI";
