@@ -155,7 +155,6 @@ bh_environment default_record() {
     record.cgroup_level = 2;
     record.mnt_ns = inode_of("/proc/self/ns/mnt");
     record.net_ns = inode_of("/proc/self/ns/net");
-    record.pid_ns = inode_of("/proc/self/ns/pid");
     for (const char* path : {"/", "/proc", "/dev"})
         record.devices[record.device_count++] = device_of(path);
     return record;

@@ -98,6 +98,29 @@ BH_PURE int bh_file_system_class(__u64 magic)
 #define BH_DEV(major, minor) (major##U << 20 | minor##U)
 #define BH_DEV_MAJOR(dev) ((dev) >> 20)
 
+/* `name` has at least `bytes` bytes, those of `text` with the terminating one. */
+BH_PURE int bh_name_is(const char *name, const char *text, int bytes)
+{
+	int i;
+
+	for (i = 0; i < bytes; i++)
+		if (name[i] != text[i])
+			return 0;
+	return 1;
+}
+
+#define BH_CGROUP_FILE_BYTES 24
+
+/*
+ * True for the files of an environment's own cgroup by which the cgroups below it are filled; all
+ * others are its limits. `name`: BH_CGROUP_FILE_BYTES, zero-padded.
+ */
+BH_PURE int bh_cgroup_file_is_delegated(const char *name)
+{
+	return bh_name_is(name, "cgroup.procs", 13) || bh_name_is(name, "cgroup.threads", 15) ||
+	       bh_name_is(name, "cgroup.subtree_control", 23);
+}
+
 /* Opening it makes a pseudo-terminal. */
 BH_PURE int bh_is_terminal_maker(__u32 rdev)
 {
@@ -214,12 +237,15 @@ enum bh_capability {
 
 /*
  * SYS_ADMIN is refused in every user namespace: setns, unshare, fsopen, open_tree and
- * mount_setattr have no hook but this. `level`: depth of the user namespace, 0 the initial one.
+ * mount_setattr have no hook but this. So a policy whose `control` gives the mount family gives it,
+ * but in the initial one. `level`: depth of the user namespace, 0 the initial one.
  */
-BH_PURE int bh_capability_class(int capability, int level)
+BH_PURE int bh_capability_class(__u64 control, int capability, int level)
 {
 	if (capability == BH_CAP_SYS_ADMIN)
-		return BH_CLASS_CAPABILITIES;
+		return level && !BH_CONTROL_REFUSES(control, BH_CLASS_MOUNTS) ?
+			       BH_ALLOWED :
+			       BH_CLASS_CAPABILITIES;
 	if (level || !(BH_CAPABILITIES_BEYOND >> (capability & 63) & 1))
 		return BH_ALLOWED;
 	if (capability == BH_CAP_SYS_TIME)

@@ -49,7 +49,7 @@ int BPF_PROG(bh_file_open, struct file *file)
 		if (error)
 			return -EPERM;
 	}
-	class_id = bh_kind_class(&access);
+	class_id = bh_kind_class(&subject, &access);
 	if (class_id == BH_CLASS_DEVICES && bh_may_use_device(&subject, &access))
 		return 0;
 	if (class_id >= 0 && bh_refuse_file(&subject, &access, BH_HOOK_file_open, class_id))
@@ -88,25 +88,6 @@ int BPF_PROG(bh_file_receive, struct file *file)
 		       : 0;
 }
 
-static __always_inline int bh_check_look(const struct path *path, __u16 hook)
-{
-	struct bh_subject subject;
-	int class_id;
-
-	if (!bh_subject_current(&subject))
-		return 0;
-
-	struct bh_access access = {
-		.mnt = path->mnt,
-		.dentry = path->dentry,
-		.inode = path->dentry->d_inode,
-	};
-	class_id = bh_place_class(&subject, &access);
-	if (class_id < 0)
-		return 0;
-	return bh_refuse_file(&subject, &access, hook, class_id) ? -EPERM : 0;
-}
-
 SEC("lsm/inode_getattr")
 int BPF_PROG(bh_getattr, const struct path *path)
 {
@@ -138,7 +119,7 @@ static __always_inline int bh_check_ioctl(struct file *file, unsigned int cmd, _
 		.inode = file->f_inode,
 	};
 	if (class_id == BH_CLASS_DEVICES && subject.env &&
-	    bh_find_device(subject.env, access.dentry->d_sb->s_dev) != BH_DEVICE_ABSENT)
+	    bh_is_listed_or_own(subject.env, access.dentry->d_sb))
 		return 0;
 	return bh_refuse_file(&subject, &access, hook, class_id) ? -EPERM : 0;
 }

@@ -6,6 +6,7 @@
 #ifndef BULKHEAD_FILES_BPF_H
 #define BULKHEAD_FILES_BPF_H
 
+#include "bpf/cgroups.bpf.h"
 #include "bpf/refuse.bpf.h"
 #include "bpf/decide.h"
 #include "bpf/mount.bpf.h"
@@ -20,6 +21,7 @@ struct bh_access {
 	struct dentry *dentry;
 	struct inode *inode;
 	bool write;
+	bool names; /* of `write`: names are made, moved or removed in this directory */
 };
 
 /* False also for what a file handle reached beside the part of the file system that is mounted. */
@@ -43,8 +45,10 @@ static __always_inline bool bh_mount_is_own(struct bh_environment *env, struct b
 {
 	struct mnt_namespace *ns = bh_mount_namespace(access->mnt);
 
-	return ns && BPF_CORE_READ(ns, ns.inum) == env->mnt_ns &&
-	       bh_is_below(access->dentry, access->mnt->mnt_root);
+	if (!ns || !bh_is_below(access->dentry, access->mnt->mnt_root))
+		return false;
+	return BPF_CORE_READ(ns, ns.inum) == env->mnt_ns ||
+	       bh_user_ns_is_own(env, BPF_CORE_READ(ns, user_ns));
 }
 
 /*
@@ -70,7 +74,8 @@ static __noinline int bh_place_class_rest(struct bh_environment *env, struct bh_
 		return BH_ALLOWED;
 	flags = bh_adopted_device(env, sb->s_magic, flags);
 	if (flags == BH_DEVICE_ABSENT)
-		return bh_file_system_class(sb->s_magic);
+		return bh_super_block_is_own(env, sb) ? BH_ALLOWED
+						      : bh_file_system_class(sb->s_magic);
 	if (flags & BH_DEVICE_READ_ONLY && access->write)
 		return sb->s_magic == BH_MAGIC_CGROUP2 ? BH_CLASS_CGROUPS : BH_CLASS_FILES;
 	if (flags & BH_DEVICE_SHARED && !bh_mount_is_own(env, access))
@@ -111,16 +116,27 @@ static __always_inline bool bh_is_below_pid(struct dentry *dentry)
 	return false;
 }
 
-/* Writing to /proc beyond the processes, and to any cgroup, also where the super block is own. */
-static __always_inline int bh_write_class(struct bh_access *access)
+/*
+ * Writing to /proc beyond the processes, to sysfs and to cgroups, also where the super block is
+ * own. A sysfs of one's own is read-only by its mount, which root inside may change.
+ */
+static __always_inline int bh_write_class(struct bh_subject *subject, struct bh_access *access)
 {
-	__u64 magic = access->dentry->d_sb->s_magic;
-
-	if (magic == BH_MAGIC_PROC)
+	switch (access->dentry->d_sb->s_magic) {
+	case BH_MAGIC_PROC:
 		return bh_is_below_pid(access->dentry) ? BH_ALLOWED : BH_CLASS_SYSCTL;
-	if (magic == BH_MAGIC_CGROUP2 || magic == BH_MAGIC_CGROUP)
+	case BH_MAGIC_SYSFS:
+		return subject->env && subject->env->user_ns ? BH_CLASS_KERNEL_FILES : BH_ALLOWED;
+	case BH_MAGIC_CGROUP2:
+		if (bh_may_change_cgroup(subject, access->dentry,
+					 access->names ? BH_CGROUP_NAMES : BH_CGROUP_FILE))
+			return BH_ALLOWED;
 		return BH_CLASS_CGROUPS;
-	return BH_ALLOWED;
+	case BH_MAGIC_CGROUP:
+		return BH_CLASS_CGROUPS;
+	default:
+		return BH_ALLOWED;
+	}
 }
 
 static __always_inline bool bh_is_device(__u32 mode)
@@ -129,7 +145,7 @@ static __always_inline bool bh_is_device(__u32 mode)
 }
 
 /* What kind of file it is; the place was allowed. */
-static __always_inline int bh_kind_class(struct bh_access *access)
+static __always_inline int bh_kind_class(struct bh_subject *subject, struct bh_access *access)
 {
 	__u32 mode = access->inode->i_mode;
 
@@ -138,7 +154,7 @@ static __always_inline int bh_kind_class(struct bh_access *access)
 			return BH_ALLOWED;
 		return BH_CLASS_DEVICES;
 	}
-	return access->write ? bh_write_class(access) : BH_ALLOWED;
+	return access->write ? bh_write_class(subject, access) : BH_ALLOWED;
 }
 
 static __noinline int bh_refuse_file(struct bh_subject *subject, struct bh_access *access,
@@ -154,6 +170,26 @@ static __noinline int bh_refuse_file(struct bh_subject *subject, struct bh_acces
 	};
 
 	return bh_decide(subject, &request, -EPERM);
+}
+
+/* Looking at a file, and what else only its place decides about. */
+static __always_inline int bh_check_look(const struct path *path, __u16 hook)
+{
+	struct bh_subject subject;
+	int class_id;
+
+	if (!bh_subject_current(&subject))
+		return 0;
+
+	struct bh_access access = {
+		.mnt = path->mnt,
+		.dentry = path->dentry,
+		.inode = path->dentry->d_inode,
+	};
+	class_id = bh_place_class(&subject, &access);
+	if (class_id < 0)
+		return 0;
+	return bh_refuse_file(&subject, &access, hook, class_id) ? -EPERM : 0;
 }
 
 #endif

@@ -9,6 +9,7 @@
  */
 #include "bpf/peers.bpf.h"
 #include "bpf/decide.h"
+#include "bpf/mount.bpf.h"
 
 static __always_inline void bh_describe_ipc(struct bh_request *request, struct kern_ipc_perm *perm)
 {
@@ -145,7 +146,7 @@ static __always_inline int bh_check_queue(struct inode *dir, struct dentry *dent
 
 	if (magic != BH_MAGIC_MQUEUE || !bh_subject_current(&subject))
 		return 0;
-	if (subject.env && bh_find_device(subject.env, dev) != BH_DEVICE_ABSENT)
+	if (subject.env && bh_is_listed_or_own(subject.env, dir->i_sb))
 		return 0;
 
 	struct bh_request request = {

@@ -2,8 +2,12 @@
 /*
  * The whole mount family. What has no hook here (fsopen, fsmount, open_tree, mount_setattr) needs
  * CAP_SYS_ADMIN, which bh_capable refuses in every user namespace.
+ *
+ * Where a policy gives the family, the kernel lets a task mount what its user namespace may make,
+ * and bind what its mount namespace has; a mount that somebody else made and handed in is refused
+ * here, and whatever it mounts, bh_file_open looks at the super block.
  */
-#include "bpf/refuse.bpf.h"
+#include "bpf/files.bpf.h"
 
 static __always_inline int bh_refuse_mount(struct dentry *dentry, __u16 hook, __u64 flags)
 {
@@ -50,5 +54,7 @@ int BPF_PROG(bh_pivotroot, const struct path *old_path, const struct path *new_p
 SEC("lsm/move_mount")
 int BPF_PROG(bh_move_mount, const struct path *from_path, const struct path *to_path)
 {
-	return bh_refuse_mount(to_path->dentry, BH_HOOK_move_mount, 0);
+	int error = bh_refuse_mount(to_path->dentry, BH_HOOK_move_mount, 0);
+
+	return error ? error : bh_check_look(from_path, BH_HOOK_move_mount);
 }

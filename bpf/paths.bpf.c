@@ -24,10 +24,12 @@ static __always_inline int bh_check_change(const struct path *path, __u16 hook)
 		.dentry = path->dentry,
 		.inode = path->dentry->d_inode,
 		.write = true,
+		.names = hook != BH_HOOK_path_truncate && hook != BH_HOOK_path_chmod &&
+			 hook != BH_HOOK_path_chown,
 	};
 	class_id = bh_place_class(&subject, &access);
 	if (class_id < 0)
-		class_id = bh_write_class(&access);
+		class_id = bh_write_class(&subject, &access);
 	if (class_id < 0)
 		return 0;
 	return bh_refuse_file(&subject, &access, hook, class_id) ? -EPERM : 0;
@@ -134,6 +136,8 @@ static __noinline int bh_check_attribute(struct dentry *dentry, __u16 hook, int 
 	if (subject.env)
 		flags = bh_adopted_device(subject.env, BPF_CORE_READ(sb, s_magic),
 					  bh_find_device(subject.env, BPF_CORE_READ(sb, s_dev)));
+	if (subject.env && flags == BH_DEVICE_ABSENT && bh_super_block_is_own(subject.env, sb))
+		return 0;
 	if (flags >= 0 && !(write && flags & BH_DEVICE_READ_ONLY))
 		return 0;
 	if (subject.env && BPF_CORE_READ(sb, s_flags) & SB_NOUSER)

@@ -115,7 +115,7 @@ int BPF_PROG(bh_syslog, int type)
 /* The class that refuses a capability: as one that reaches beyond, or as one that was not kept. */
 static __always_inline int bh_class_of_capability(struct bh_subject *subject, int cap, int level)
 {
-	int class_id = bh_capability_class(cap, level);
+	int class_id = bh_capability_class(subject->control, cap, level);
 	struct bh_policy *policy;
 
 	if (class_id >= 0 && BH_CONTROL_REFUSES(subject->control, class_id))
@@ -168,7 +168,7 @@ int BPF_PROG(bh_capable, const struct cred *cred, struct user_namespace *ns, int
 	struct bh_request request = {
 		.hook = BH_HOOK_capable,
 		.object_kind = BH_OBJECT_NUMBER,
-		.values = { cap },
+		.values = { cap, ns->level }, /* the depth tells which SYS_ADMIN it was */
 	};
 
 	if (!bh_subject_current(&subject) || cred != task->real_cred)

@@ -271,7 +271,7 @@ struct bh_environment {
 	__u32 cgroup_level; /* depth of that cgroup below the hierarchy's root */
 	__u32 mnt_ns; /* inode numbers of its namespaces */
 	__u32 net_ns;
-	__u32 pid_ns;
+	__u32 user_ns; /* 0: none in which only its own tasks are */
 	__u32 init_pid; /* host pid of its first process */
 	__u32 uid_base; /* host id of root inside */
 	__u32 uid_count;
@@ -316,6 +316,10 @@ enum bh_verdict {
 	BH_VERDICT_DROP, /* datagrams and packets vanish; connect() is refused like REFUSE */
 };
 
+enum bh_policy_flags {
+	BH_POLICY_OWN_CGROUPS = 1 << 0, /* cgroups are made and filled below the environment's */
+};
+
 /*
  * Value of bh_policies: what the rules of one generation say beside trees and addresses. There is
  * a row only for an environment whose policy has such rules.
@@ -327,7 +331,8 @@ struct bh_policy {
 	__u64 learned; /* classes that are allowed and learned, whatever the mode */
 	__u32 listen_count;
 	__u32 rule_of_class[BH_MAX_CLASSES]; /* number of the rule that set the class; 0: none */
-	__u32 device_count;
+	__u16 device_count;
+	__u16 flags; /* bh_policy_flags */
 	struct bh_port_rule listen[BH_MAX_LISTEN];
 	struct bh_device_rule devices[BH_MAX_ALLOWED_DEVICES];
 };

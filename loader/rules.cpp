@@ -137,9 +137,16 @@ Status write_peers(bh_label label, __u32 generation, const std::vector<PeerRow>&
 
 bool Rules::has_rows() const {
     return !nodes.empty() || !routes.empty() || !peers.empty() || policy.listen_count != 0 ||
-           policy.device_count != 0 || policy.audited != 0 || policy.learned != 0 ||
+           policy.device_count != 0 || policy.flags != 0 || policy.audited != 0 || policy.learned != 0 ||
            BH_CONTROL_REFUSES(control, BH_CLASS_DROPPED_CAPABILITIES) ||
            BH_CONTROL_REFUSES(control, BH_CLASS_DRIFT);
+}
+
+bool Rules::gives_cgroups() const {
+    constexpr __u64 kCgroups = 1ULL << BH_CLASS_CGROUPS;
+    return (policy.flags & BH_POLICY_OWN_CGROUPS) != 0 || (control & kCgroups) == 0 ||
+           ((policy.audited | policy.learned) & kCgroups) != 0 ||
+           BH_CONTROL_MODE(control) == BH_MODE_AUDIT;
 }
 
 Status write_rows(bh_label label, __u32 generation, const Rules& rules) {

@@ -49,6 +49,9 @@ struct Rules {
 
     // False: the control word alone says everything, and publishing is one store.
     [[nodiscard]] bool has_rows() const;
+
+    // True where writing to the cgroup file system may be let through, now or only recorded.
+    [[nodiscard]] bool gives_cgroups() const;
 };
 
 // The rows of one generation of an environment. Whoever calls these holds lock_pins().

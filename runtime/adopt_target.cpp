@@ -192,11 +192,9 @@ Status describe_processes(const std::vector<pid_t>& pids, bh_environment& record
     }
     BULKHEAD_TRY_VALUE(mounts, namespace_of(pids.front(), "mnt"));
     BULKHEAD_TRY_VALUE(network, namespace_of(pids.front(), "net"));
-    BULKHEAD_TRY_VALUE(processes, namespace_of(pids.front(), "pid"));
     BULKHEAD_TRY_VALUE(own_network, namespace_of(::getpid(), "net"));
     record.mnt_ns = inode_in(mounts);
     record.net_ns = inode_in(network);
-    record.pid_ns = inode_in(processes);
     if (network == own_network)
         record.flags |= BH_ENV_HOST_NETWORK;
     list_interfaces(pids.front(), record);

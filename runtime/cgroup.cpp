@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <vector>
 
 namespace bulkhead::runtime {
@@ -109,6 +110,21 @@ Result<Cgroup> Cgroup::open(std::string_view name) {
     return Cgroup(std::move(directory));
 }
 
+Result<Cgroup> Cgroup::open_of(pid_t process) {
+    constexpr std::string_view kUnified = "0::";
+    std::ifstream file("/proc/" + std::to_string(process) + "/cgroup");
+    for (std::string line; std::getline(file, line);) {
+        if (!line.starts_with(kUnified))
+            continue;
+        UniqueFd directory =
+            open_directory(std::string(kCgroupRoot) + line.substr(kUnified.size()));
+        if (!directory)
+            return fail_errno("open the cgroup " + line.substr(kUnified.size()));
+        return Cgroup(std::move(directory));
+    }
+    return fail(Error(ESRCH, "find the cgroup of process " + std::to_string(process)));
+}
+
 Status Cgroup::apply(const Limits& limits) const {
     const auto number = [](std::uint64_t value) { return std::to_string(value); };
     if (limits.memory_bytes)
@@ -126,6 +142,14 @@ Status Cgroup::apply(const Limits& limits) const {
         BULKHEAD_TRY(write("io.weight", number(*limits.io_weight)));
     if (limits.pids)
         BULKHEAD_TRY(write("pids.max", number(*limits.pids)));
+    return {};
+}
+
+Status Cgroup::delegate(uid_t owner) const {
+    for (const char* file : {".", "cgroup.procs", "cgroup.threads", "cgroup.subtree_control"}) {
+        if (::fchownat(directory_.get(), file, owner, owner, AT_SYMLINK_NOFOLLOW) != 0)
+            return fail_errno(std::string("give a cgroup away: ") + file);
+    }
     return {};
 }
 

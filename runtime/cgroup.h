@@ -47,12 +47,18 @@ public:
     // Makes NAME below it. EEXIST: it is there.
     static Result<Cgroup> create(std::string_view name);
     static Result<Cgroup> open(std::string_view name);
+    // The one that a process is in: an environment's or, where its policy lets it make cgroups, one
+    // below, since processes and cgroups with controllers are not in one.
+    static Result<Cgroup> open_of(pid_t process);
 
     // Any cgroup, by its directory.
     static Cgroup over(UniqueFd directory) { return Cgroup(std::move(directory)); }
 
     // All but what is guaranteed.
     Status apply(const Limits& limits) const;
+    // Lets `owner`, a host id, make cgroups below it and move processes between them. What bounds
+    // it stays root's.
+    Status delegate(uid_t owner) const;
 
     [[nodiscard]] int fd() const { return directory_.get(); }
     // What the kernel programs know it by.

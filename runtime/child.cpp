@@ -54,8 +54,7 @@ public:
         if (spec_.network == NetworkKind::kNone)
             mount_on(root.get(), "sysfs", "/sys", kHarmless | MOUNT_ATTR_RDONLY, 0,
                      Step::kMountSys);
-        mount_on(root.get(), "cgroup2", "/sys/fs/cgroup", kHarmless | MOUNT_ATTR_RDONLY,
-                 BH_DEVICE_SHARED | BH_DEVICE_READ_ONLY, Step::kMountCgroup);
+        mount_cgroups(root.get());
         mount_on(root.get(), "mqueue", "/dev/mqueue", kHarmless, 0, Step::kMountQueue);
     }
 
@@ -91,7 +90,9 @@ public:
         install_stdio(stdio, channel_.fd());
     }
 
-    void drop_capabilities() { check(drop_bounding_set(), Step::kCapabilities); }
+    void drop_capabilities() {
+        check(drop_bounding_set(capabilities_of(spec_.policy.rules)), Step::kCapabilities);
+    }
 
     void wait_for_label() {
         channel_.send(report_);
@@ -105,7 +106,8 @@ public:
 
     [[noreturn]] void become() {
         const Report failed =
-            become_payload(spec_.process, spec_.hostname.empty() ? spec_.name : spec_.hostname);
+            become_payload(spec_.process, capabilities_of(spec_.policy.rules),
+                           spec_.hostname.empty() ? spec_.name : spec_.hostname);
         channel_.send(failed);
         ::_exit(exit_code_of(failed));
     }
@@ -132,6 +134,14 @@ private:
         check(attached.has_value(), step);
         errno = EMFILE;
         check(report_.add({super_block_of(mount->get()), device_flags}), step);
+    }
+
+    void mount_cgroups(int root) {
+        const bool writable = spec_.policy.rules.gives_cgroups();
+        mount_on(root, "cgroup2", "/sys/fs/cgroup",
+                 kHarmless | (writable ? 0U : unsigned{MOUNT_ATTR_RDONLY}),
+                 BH_DEVICE_SHARED | (writable ? 0U : unsigned{BH_DEVICE_READ_ONLY}),
+                 Step::kMountCgroup);
     }
 
     void make_sysctls_read_only(int root) {

@@ -1,6 +1,7 @@
 // The acting part of the governor: each act is marked in the row before and after, so that one that
 // was interrupted is done again, and none twice at once.
 #include <cerrno>
+#include <csignal>
 
 #include "loader/environments.h"
 #include "loader/governed.h"
@@ -112,7 +113,7 @@ private:
 
     Status ask_to_stop() {
         begin(BH_ON_STOP);
-        BULKHEAD_TRY(ask_to_end(environments_, label_));
+        BULKHEAD_TRY(signal_first_process(environments_, label_, SIGTERM));
         store_release(governed_.asked_to_stop_ns, __u64{boot_time_ns()});
         tell("budget-stopped", name_, {{"by", "SIGTERM"}});
         finish(BH_ON_STOP);

@@ -87,8 +87,8 @@ void open_terminal(const Channel& channel) {
 }
 
 [[noreturn]] void run_joining_child(int init, const ProcessSpec& process,
-                                    const std::string& hostname, const Channel& channel,
-                                    const Stdio& stdio) {
+                                    std::uint64_t capabilities, const std::string& hostname,
+                                    const Channel& channel, const Stdio& stdio) {
     if (::setns(init, kNamespaces) != 0)
         give_up(channel, Step::kJoinNamespaces);
     if (::setgroups(0, nullptr) != 0 || ::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0)
@@ -97,12 +97,12 @@ void open_terminal(const Channel& channel) {
     if (process.terminal == TerminalKind::kTerminal)
         open_terminal(channel);
     install_stdio(stdio, channel.fd());
-    if (!drop_bounding_set())
+    if (!drop_bounding_set(capabilities))
         give_up(channel, Step::kCapabilities);
     channel.send(Report{});
     if (!channel.wait_go())
         ::_exit(kExitOurs);
-    const Report failed = become_payload(process, hostname);
+    const Report failed = become_payload(process, capabilities, hostname);
     channel.send(failed);
     ::_exit(exit_code_of(failed));
 }
@@ -137,8 +137,8 @@ public:
                     .advise("what is started in its cgroup is fenced like the rest"));
         if (record == nullptr || record->init_pid == 0)
             return not_running();
-        init_.reset(
-            static_cast<int>(::syscall(SYS_pidfd_open, static_cast<pid_t>(record->init_pid), 0)));
+        init_pid_ = static_cast<pid_t>(record->init_pid);
+        init_.reset(static_cast<int>(::syscall(SYS_pidfd_open, init_pid_, 0)));
         if (!init_)
             return not_running();
         BULKHEAD_TRY_VALUE(owner, environments_->label_of(init_.get()));
@@ -148,11 +148,13 @@ public:
     }
 
     Status clone() {
-        BULKHEAD_TRY_VALUE(cgroup, Cgroup::open(name_));
+        BULKHEAD_TRY_VALUE(whole, Cgroup::open(name_));
         // What is made in a frozen cgroup stands still there before it can say anything.
-        if (const auto frozen = cgroup.read("cgroup.freeze"); frozen && *frozen == "1\n")
+        if (const auto frozen = whole.read("cgroup.freeze"); frozen && *frozen == "1\n")
             return fail(Error(EAGAIN, name_ + " is paused")
                             .advise("bulkhead budget " + name_ + " says by what and until when"));
+        BULKHEAD_TRY_VALUE(cgroup, Cgroup::open_of(init_pid_));
+        const std::uint64_t capabilities = capabilities_of(init_pid_);
         auto channels = Channel::make();
         if (!channels)
             return fail(std::move(channels).error());
@@ -168,7 +170,7 @@ public:
         const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &arguments, sizeof arguments));
         if (pid == 0) {
             channels->first = Channel(UniqueFd());
-            run_joining_child(init_.get(), process_, name_, channels->second, stdio_);
+            run_joining_child(init_.get(), process_, capabilities, name_, channels->second, stdio_);
         }
         if (pid < 0)
             return fail_errno("make a process in " + name_);
@@ -224,6 +226,7 @@ private:
     std::optional<loader::Environments> environments_;
     std::optional<Channel> channel_;
     bh_label label_{};
+    pid_t init_pid_ = 0;
     UniqueFd init_;
     UniqueFd pidfd_;
     UniqueFd terminal_;

@@ -191,7 +191,8 @@ Result<EnvironmentStatus> environment_status(const std::string& name) {
     return describe(environments, name);
 }
 
-Status ask_to_end(const loader::Environments& environments, bh_label label) {
+Status signal_first_process(const loader::Environments& environments, bh_label label,
+                            int signal) {
     const bh_environment* record = environments.record(label);
     if (record == nullptr || record->init_pid == 0)
         return {};
@@ -202,18 +203,18 @@ Status ask_to_end(const loader::Environments& environments, bh_label label) {
         return {};
     BULKHEAD_TRY_VALUE(owner, environments.label_of(pidfd.get()));
     if (owner && owner->serial == label.serial)
-        ::syscall(SYS_pidfd_send_signal, pidfd.get(), SIGTERM, nullptr, 0);
+        ::syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0);
     return {};
 }
 
-Status stop_environment(const std::string& name, int grace_ms) {
+Status stop_environment(const std::string& name, int signal, int grace_ms) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
     BULKHEAD_TRY(refuse_adopted(environments, name));
     auto cgroup = Cgroup::open(name);
     if (!cgroup)
         return fail(std::move(cgroup).error());
-    BULKHEAD_TRY(ask_to_end(environments, label));
+    BULKHEAD_TRY(signal_first_process(environments, label, signal));
     BULKHEAD_TRY_VALUE(ended, cgroup->wait_empty(grace_ms));
     if (!ended) {
         BULKHEAD_TRY(cgroup->kill_all());

@@ -44,12 +44,12 @@ Result<std::vector<EnvironmentStatus>> list_environments();
 // ENOENT: no environment has this name.
 Result<EnvironmentStatus> environment_status(const std::string& name);
 
-// SIGTERM to the first process, if it lives.
-Status ask_to_end(const loader::Environments& environments, bh_label label);
+// `signal` to the first process, if it lives.
+Status signal_first_process(const loader::Environments& environments, bh_label label, int signal);
 
-// Asks pid 1 to end (SIGTERM), then kills everything that is left after `grace_ms`. Done when
+// Asks pid 1 to end by `signal`, then kills everything that is left after `grace_ms`. Done when
 // nothing runs in it; a kept environment stays as ended.
-Status stop_environment(const std::string& name, int grace_ms);
+Status stop_environment(const std::string& name, int signal, int grace_ms);
 
 enum class DestroyKind {
     kEnded,  // EBUSY while it runs

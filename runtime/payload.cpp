@@ -17,6 +17,8 @@
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
+#include <fstream>
+#include <string_view>
 
 #include "runtime/user.h"
 
@@ -30,8 +32,8 @@ constexpr int kExitNotFound = 127;
 constexpr std::string_view kDefaultPath =
     "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-// What root inside keeps: power over its own files, ids, ports and processes. Nothing that
-// changes mounts, devices, the network's configuration or the kernel.
+// What root inside keeps, whatever its policy: power over its own files, ids, ports and processes.
+// Nothing that changes mounts, devices, the network's configuration or the kernel.
 constexpr std::array kKeptCapabilities = {
     CAP_CHOWN,   CAP_DAC_OVERRIDE, CAP_FOWNER,  CAP_FSETID,           CAP_KILL,
     CAP_SETGID,  CAP_SETUID,       CAP_SETPCAP, CAP_NET_BIND_SERVICE, CAP_SYS_CHROOT,
@@ -45,7 +47,7 @@ Report failed(Step step) {
     return report;
 }
 
-std::uint64_t kept_mask() {
+std::uint64_t default_mask() {
     std::uint64_t mask = 0;
     for (const int capability : kKeptCapabilities)
         mask |= 1ULL << capability;
@@ -195,10 +197,25 @@ Report fork_under_reaper() {
 
 }  // namespace
 
-bool drop_bounding_set() {
+std::uint64_t capabilities_of(const loader::Rules& rules) {
+    const bool keeps = BH_CONTROL_REFUSES(rules.control, BH_CLASS_DROPPED_CAPABILITIES) != 0;
+    return default_mask() | (keeps ? rules.policy.capabilities : 0);
+}
+
+std::uint64_t capabilities_of(pid_t process) {
+    constexpr std::string_view kBounding = "CapBnd:";
+    std::ifstream file("/proc/" + std::to_string(process) + "/status");
+    for (std::string line; std::getline(file, line);) {
+        if (line.starts_with(kBounding))
+            return std::strtoull(line.c_str() + kBounding.size(), nullptr, 16);
+    }
+    return default_mask();
+}
+
+bool drop_bounding_set(std::uint64_t kept) {
     // EINVAL: the kernel knows no capability of this number or a higher one.
     for (int capability = 0; capability < 64; ++capability) {
-        if ((kept_mask() >> capability & 1) != 0)
+        if ((kept >> capability & 1) != 0)
             continue;
         if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0)
             return errno == EINVAL;
@@ -206,7 +223,8 @@ bool drop_bounding_set() {
     return true;
 }
 
-Report become_payload(const ProcessSpec& process, const std::string& hostname) {
+Report become_payload(const ProcessSpec& process, std::uint64_t capabilities,
+                      const std::string& hostname) {
     if (::syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, nullptr) < 0)
         return failed(Step::kKeyring);
     if (!keep_cores_from_host())
@@ -218,7 +236,7 @@ Report become_payload(const ProcessSpec& process, const std::string& hostname) {
     }
     if (!become_user(*user))
         return failed(Step::kUser);
-    if (!set_capabilities(user->uid == 0 ? kept_mask() : 0))
+    if (!set_capabilities(user->uid == 0 ? capabilities : 0))
         return failed(Step::kCapabilities);
 
     const std::string workdir = !process.workdir.empty() ? process.workdir : user->home;

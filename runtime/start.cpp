@@ -109,6 +109,8 @@ public:
         if (!cgroup)
             return fail(std::move(cgroup).error());
         cgroup_.emplace(std::move(*cgroup));
+        if (spec_.policy.rules.gives_cgroups())
+            BULKHEAD_TRY(cgroup_->delegate(uid_base()));
         BULKHEAD_TRY(cgroup_->apply(with_plans(spec_.limits, spec_.plans)));
         return guarantee(*cgroup_, spec_.limits);
     }
@@ -192,6 +194,7 @@ public:
         record.cgroup_level = kEnvironmentCgroupLevel;
         record.mnt_ns = inode_of(mount_ns_.get());
         record.net_ns = inode_of(net_ns_.get());
+        record.user_ns = inode_of(user_ns_.get());
         record.init_pid = static_cast<std::uint32_t>(pid_);
         record.uid_base = uid_base();
         record.uid_count = kUidsEach;

@@ -1,5 +1,7 @@
 #include "runtime/suggest.h"
 
+#include <linux/capability.h>
+
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
@@ -79,6 +81,13 @@ std::string suggest_device(const bh_refusal& refusal) {
     return is_node ? list_of("[files] allow_devices", path) : suggest_class(BH_CLASS_DEVICES);
 }
 
+// Inside, the capability for mounting goes with the family.
+std::string suggest_capability(const bh_refusal& refusal) {
+    const bool mounts =
+        refusal.object[0] == CAP_SYS_ADMIN && refusal.object[1] != 0;
+    return suggest_class(mounts ? BH_CLASS_MOUNTS : BH_CLASS_CAPABILITIES);
+}
+
 }  // namespace
 
 std::string suggest(const bh_refusal& refusal) {
@@ -90,6 +99,10 @@ std::string suggest(const bh_refusal& refusal) {
             return suggest_path(refusal);
         case BH_CLASS_DEVICES:
             return suggest_device(refusal);
+        case BH_CLASS_CGROUPS:
+            return "[kernel] cgroups = \"own\"";
+        case BH_CLASS_CAPABILITIES:
+            return suggest_capability(refusal);
         case BH_CLASS_EXECUTION:
             return list_of("[files] execute", directory_of(whole_path(refusal)));
         case BH_CLASS_DRIFT:

@@ -118,6 +118,19 @@ void compile_allow(Compilation& compilation) {
     drop_unused_rows(compilation.policy.rules);
 }
 
+void compile_cgroups(Compilation& compilation) {
+    const std::uint32_t number = compilation.last(Key::kCgroups);
+    if (number == 0 || compilation.statement(number).value != "own")
+        return;
+    if (!compilation.refuses(BH_CLASS_CGROUPS))
+        return compilation.mistake(
+            number, "[kernel] cgroups changes nothing: " +
+                        compilation.policy.describe_rule(
+                            compilation.policy.rules.policy.rule_of_class[BH_CLASS_CGROUPS]) +
+                        " allows all cgroups");
+    compilation.policy.rules.policy.flags |= BH_POLICY_OWN_CGROUPS;
+}
+
 Result<Policy> compile(std::vector<Source> sources) {
     Compilation compilation;
     compilation.policy.sources = std::move(sources);
@@ -133,6 +146,7 @@ Result<Policy> compile(std::vector<Source> sources) {
     compile_ipc(compilation);
     compile_allow(compilation);
     compile_devices(compilation);
+    compile_cgroups(compilation);
     compile_modes(compilation);
     if (!compilation.mistakes.empty())
         return fail(compilation.mistakes.to_error(compilation.policy.sources));

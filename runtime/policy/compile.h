@@ -48,6 +48,8 @@ void compile_classes(Compilation& compilation);
 void compile_allow(Compilation& compilation);
 // What the class of devices does not say; after both.
 void compile_devices(Compilation& compilation);
+// Likewise what the class of cgroups does not say.
+void compile_cgroups(Compilation& compilation);
 // Last: what is learned replaces what the keys say.
 void compile_modes(Compilation& compilation);
 

@@ -39,8 +39,8 @@ Error usage(const std::string& what) {
         .advise(
             "acts are open-read, open-write, open-append and exec with a path, connect with "
             "ADDRESS[:PORT][/PROTOCOL], listen with [PROTOCOL/]PORT, device with the path of its "
-            "node, ipc-signal, ipc-connect and ipc-share-memory with an environment, capability "
-            "and class with a name");
+            "node, ipc-signal, ipc-connect and ipc-share-memory with an environment, cgroup with "
+            "own, capability and class with a name");
 }
 
 Result<Decision> decide_file(const Policy& policy, bh_right right, const std::string& path) {
@@ -159,6 +159,16 @@ Decision decide_device(const Policy& policy, std::string_view path) {
                                   : Decision{true, found->rule, BH_CLASS_DEVICES};
 }
 
+Decision decide_own_cgroups(const Policy& policy) {
+    const Decision by_class = of_class(policy, BH_CLASS_CGROUPS);
+    if (by_class.allowed || (policy.rules.policy.flags & BH_POLICY_OWN_CGROUPS) == 0)
+        return by_class;
+    auto rule = static_cast<std::uint32_t>(policy.statements.size());
+    while (rule > 0 && policy.statements[rule - 1].key->key != Key::kCgroups)
+        --rule;
+    return {true, rule, BH_CLASS_CGROUPS};
+}
+
 Decision decide_capability(const Policy& policy, unsigned capability) {
     if (!refuses(policy.rules, BH_CLASS_DROPPED_CAPABILITIES))
         return {};
@@ -203,6 +213,8 @@ Result<Decision> decide_act(const Policy& policy, const std::string& act,
                              [&](const Ports& ports) { return decide_listen(policy, ports); });
     if (act == "device")
         return decide_device(policy, object);
+    if (act == "cgroup" && object == "own")
+        return decide_own_cgroups(policy);
     if (act == "capability") {
         const auto capability = capability_number(object);
         if (!capability)

@@ -46,13 +46,15 @@ Decision decide_path(const Policy& policy, bh_right right, std::string_view path
 Decision decide_target(const Policy& policy, const Target& target);
 Decision decide_listen(const Policy& policy, const Ports& ports);
 Decision decide_device(const Policy& policy, std::string_view path);
+// Making and filling cgroups below the environment's.
+Decision decide_own_cgroups(const Policy& policy);
 Decision decide_capability(const Policy& policy, unsigned capability);
 Decision decide_class(const Policy& policy, bh_class class_id);
 Decision decide_peer(const Policy& policy, const PeerKey& list, const std::string& name);
 
 // An act as people write it: "open-write /etc/passwd", "connect 10.0.0.1:443/tcp", "listen
 // tcp/80", "exec /usr/bin/x", "device /dev/fuse", "capability chown", "ipc-signal web",
-// "class bpf". kUsage with the list of acts.
+// "cgroup own", "class bpf". kUsage with the list of acts.
 Result<Decision> decide_act(const Policy& policy, const std::string& act,
                             const std::string& object);
 

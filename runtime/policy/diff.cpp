@@ -39,6 +39,7 @@ public:
         compare_classes();
         compare_paths();
         compare_devices();
+        add("cgroup own", decide_own_cgroups(first_), decide_own_cgroups(second_));
         compare_listen();
         compare_addresses();
         compare_capabilities();

@@ -53,6 +53,8 @@ void learn(Compilation& compilation, std::uint64_t classes, std::uint32_t number
         rules.policy.listen_count = 0;
     if ((classes & bit(BH_CLASS_DEVICES)) != 0)
         rules.devices.clear();
+    if ((classes & bit(BH_CLASS_CGROUPS)) != 0)
+        rules.policy.flags &= static_cast<__u16>(~BH_POLICY_OWN_CGROUPS);
     if ((classes & bit(BH_CLASS_DROPPED_CAPABILITIES)) != 0)
         rules.policy.capabilities = 0;
 }

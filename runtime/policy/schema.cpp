@@ -102,6 +102,9 @@ constexpr std::array kKeys = {
     class_key(Section::kKernel, "modules", "refuse", "loading modules, firmware and kexec images",
               BH_CLASS_MODULES),
     class_key(Section::kKernel, "sysctl", "refuse", "writing below /proc/sys", BH_CLASS_SYSCTL),
+    KeyInfo{Key::kCgroups, Section::kKernel, "cgroups", Kind::kChoice, "own|refuse", "refuse",
+            "`own`: making cgroups below the environment's and moving its processes there; its own "
+            "limits stay as they are"},
     class_key(Section::kKernel, "clock", "refuse", "setting the clock", BH_CLASS_CLOCK),
     class_key(Section::kKernel, "syslog", "refuse", "reading the kernel's log", BH_CLASS_SYSLOG),
     mode_of(Key::kKernelMode, Section::kKernel),

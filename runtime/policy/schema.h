@@ -40,6 +40,7 @@ enum class Key : std::uint8_t {
     kExecute,
     kDrift,
     kAllowDevices,
+    kCgroups,
     kNetworkMode,
     kFamilies,
     kListen,

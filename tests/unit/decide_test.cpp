@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
+
 namespace bulkhead {
 namespace {
 
@@ -91,21 +93,42 @@ TEST(Sockets, RawPacketAndExoticOnesAreRefused) {
     EXPECT_EQ(bh_socket_class(kVsock, BH_SOCK_STREAM, 0), BH_CLASS_FAMILIES);
 }
 
+TEST(Cgroups, OfAnEnvironmentsOwnOnlyThoseFilesAreDelegatedThatFillOthers) {
+    const auto is_delegated = [](const char* file) {
+        char name[BH_CGROUP_FILE_BYTES] = {};
+        std::strncpy(name, file, sizeof name - 1);
+        return bh_cgroup_file_is_delegated(name);
+    };
+    for (const char* file : {"cgroup.procs", "cgroup.threads", "cgroup.subtree_control"})
+        EXPECT_TRUE(is_delegated(file)) << file;
+    for (const char* file : {"memory.max", "pids.max", "cgroup.type", "cgroup.procs2", "cgroup",
+                             "cgroup.kill", "cgroup.freeze", "cgroup.subtree_contro", ""})
+        EXPECT_FALSE(is_delegated(file)) << file;
+}
+
+constexpr __u64 kAll = (1ULL << BH_MAX_CLASSES) - 1;
+
 TEST(Capabilities, SysAdminIsRefusedInEveryUserNamespace) {
-    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_ADMIN, 0), BH_CLASS_CAPABILITIES);
-    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_ADMIN, 3), BH_CLASS_CAPABILITIES);
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_ADMIN, 0), BH_CLASS_CAPABILITIES);
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_ADMIN, 3), BH_CLASS_CAPABILITIES);
+}
+
+TEST(Capabilities, SysAdminGoesWithTheMountFamilyButNotOverTheMachine) {
+    constexpr __u64 kMounting = kAll & ~(1ULL << BH_CLASS_MOUNTS);
+    EXPECT_EQ(bh_capability_class(kMounting, BH_CAP_SYS_ADMIN, 1), BH_ALLOWED);
+    EXPECT_EQ(bh_capability_class(kMounting, BH_CAP_SYS_ADMIN, 0), BH_CLASS_CAPABILITIES);
 }
 
 TEST(Capabilities, OthersAreRefusedWhereTheyReachTheMachine) {
-    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_MODULE, 0), BH_CLASS_CAPABILITIES);
-    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_TIME, 0), BH_CLASS_CLOCK);
-    EXPECT_EQ(bh_capability_class(BH_CAP_SYSLOG, 0), BH_CLASS_SYSLOG);
-    EXPECT_EQ(bh_capability_class(BH_CAP_PERFMON, 0), BH_CLASS_PERF);
-    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_BOOT, 1), BH_ALLOWED) << "ends its own namespace";
-    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_NICE, 0), BH_CLASS_CAPABILITIES) << "real time";
-    EXPECT_EQ(bh_capability_class(BH_CAP_SYS_RESOURCE, 0), BH_CLASS_CAPABILITIES);
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_MODULE, 0), BH_CLASS_CAPABILITIES);
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_TIME, 0), BH_CLASS_CLOCK);
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYSLOG, 0), BH_CLASS_SYSLOG);
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_PERFMON, 0), BH_CLASS_PERF);
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_BOOT, 1), BH_ALLOWED) << "ends its own namespace";
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_NICE, 0), BH_CLASS_CAPABILITIES) << "real time";
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_RESOURCE, 0), BH_CLASS_CAPABILITIES);
     for (const int ordinary : {0, 1, 6, 7, 12, 13, 18})
-        EXPECT_EQ(bh_capability_class(ordinary, 0), BH_ALLOWED) << ordinary;
+        EXPECT_EQ(bh_capability_class(kAll, ordinary, 0), BH_ALLOWED) << ordinary;
 }
 
 TEST(AnonymousInodes, HandlesOnTheKernelAreToldByName) {

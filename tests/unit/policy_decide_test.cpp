@@ -32,6 +32,18 @@ TEST(PolicyExplain, KnowsTheDevicesThatAreAllowed) {
     EXPECT_EQ(explained(policy, "device", "/dev/kvm"), "refused by class devices");
 }
 
+TEST(PolicyExplain, KnowsOwnCgroups) {
+    const Policy policy = compiled("[kernel]\ncgroups = \"own\"\n");
+    EXPECT_EQ(policy.rules.policy.flags, BH_POLICY_OWN_CGROUPS);
+    EXPECT_TRUE(policy.rules.has_rows()) << "the flag is in a row";
+    EXPECT_EQ(explained(policy, "cgroup", "own"),
+              "allowed by p.toml:2:11: [kernel] cgroups \"own\"");
+    EXPECT_EQ(explained(policy, "class", "cgroups"), "refused by class cgroups");
+    EXPECT_EQ(explained(compiled(""), "cgroup", "own"), "refused by class cgroups");
+    EXPECT_EQ(explained(compiled("[kernel]\ncgroups = \"refuse\"\n"), "cgroup", "own"),
+              "refused by class cgroups");
+}
+
 TEST(PolicyExplain, NamesTheRuleWithFileAndLine) {
     const Policy policy = compiled(kServer);
     EXPECT_EQ(explained(policy, "open-write", "/var/lib/x/y"),

@@ -122,6 +122,9 @@ const Wrong kFiles[] = {
      "p.toml:2:18: \"/dev/null\": every environment has it"},
     {"[files]\nallow_devices = [\"/dev/kvm\", \"/dev/kvm\"]\n",
      "p.toml:2:30: \"/dev/kvm\" stands in this list already"},
+    {"allow = [\"cgroups\"]\n[kernel]\ncgroups = \"own\"\n",
+     "p.toml:3:11: [kernel] cgroups changes nothing: p.toml:1:10: allow \"cgroups\" allows all "
+     "cgroups"},
     {"allow = [\"devices\"]\n[files]\nallow_devices = [\"/dev/kvm\"]\n",
      "p.toml:3:1: [files] allow_devices changes nothing: p.toml:1:10: allow \"devices\" allows all "
      "devices"},

@@ -52,7 +52,15 @@ TEST(Suggest, NamesTheAddress) {
 
 TEST(Suggest, NamesTheKeyOfAClass) {
     EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_BPF)), "[kernel] bpf = \"allow\"");
-    EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_CGROUPS)), "allow = [\"cgroups\"]");
+    EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_KERNEL_FILES)), "allow = [\"kernel_files\"]");
+    EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_CGROUPS)), "[kernel] cgroups = \"own\"");
+    constexpr __u64 kSysAdmin = 21, kSysBoot = 22;
+    EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_CAPABILITIES, kSysAdmin, 1)),
+              "[mounts] family = \"allow\"");
+    EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_CAPABILITIES, kSysAdmin, 0)),
+              "allow = [\"capabilities\"]");
+    EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_CAPABILITIES, kSysBoot, 0)),
+              "allow = [\"capabilities\"]");
     EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_DROPPED_CAPABILITIES, 13)),
               "[capabilities] keep = [\"cap_net_raw\"]");
     EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_IDENTITY)), "");

@@ -1,0 +1,110 @@
+// The profiles that give an environment mounts and cgroups of its own: a distribution that boots,
+// and containers inside.
+#include <algorithm>
+
+#include "tests/e2e/bulkhead.h"
+#include "tests/e2e/policy_file.h"
+
+namespace bulkhead::tests {
+namespace {
+
+std::string done(const std::string& script) {
+    const Outcome outcome = exec("box", script);
+    EXPECT_EQ(outcome.exit_code, 0) << script << ": " << outcome.out << outcome.err << "\n"
+                                    << bulkhead({"why", "box"}).out;
+    return outcome.out;
+}
+
+void expect_no(const std::string& script, const std::string& why) {
+    const Outcome outcome = exec("box", script);
+    EXPECT_NE(outcome.exit_code, 0) << script << ": " << outcome.out;
+    const std::string reasons = bulkhead({"why", "box"}).out;
+    EXPECT_NE(reasons.find(why), std::string::npos) << script << ": " << reasons;
+}
+
+// systemd has started what it starts.
+bool is_booted() {
+    const Outcome state = exec("box", "systemctl is-system-running");
+    return state.out == "running\n" || state.out == "degraded\n";
+}
+
+// Under emulation a boot takes most of a minute.
+constexpr int kBootSeconds = 300;
+
+TEST(Profiles, DistroBootsWithSystemd) {
+    const NothingLeft nothing_left;
+    const Detached box("box", {"/sbin/init"}, {"--policy", "distro", "--memory", "1G"});
+    ASSERT_TRUE(eventually(is_booted, kBootSeconds)) << done("systemctl list-jobs; journalctl -b");
+    EXPECT_EQ(done("systemctl is-system-running"), "running\n") << done("systemctl --failed");
+    EXPECT_EQ(done("cat /proc/1/comm"), "systemd\n");
+    EXPECT_EQ(done("systemd-detect-virt --container"), "bulkhead\n");
+
+    EXPECT_EQ(done("systemd-run -q --wait --pipe -p PrivateTmp=yes -p ProtectSystem=strict "
+                   "-p MemoryMax=64M sh -c 'cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)"
+                   "/memory.max; touch /usr/x || echo sealed' 2>/dev/null"),
+              "67108864\nsealed\n");
+    EXPECT_NE(done("logger -t sample heard && journalctl --sync && journalctl -q -t sample")
+                  .find("heard"),
+              std::string::npos);
+    EXPECT_EQ(done("mkdir -p /tmp/p/DEBIAN /tmp/p/usr/bin && cd /tmp && "
+                   "printf 'Package: sample\\nVersion: 1\\nArchitecture: all\\nMaintainer: a "
+                   "<a@b.c>\\nDescription: sample\\n' > p/DEBIAN/control && "
+                   "printf '#!/bin/sh\\necho installed\\n' > p/usr/bin/sample && "
+                   "chmod 755 p/usr/bin/sample && dpkg-deb -b p sample.deb >/dev/null && "
+                   "apt-get install -qq /tmp/sample.deb >/dev/null 2>&1 && sample"),
+              "installed\n");
+
+    EXPECT_EQ(bulkhead({"stop", "box", "--signal", "SIGRTMIN+3", "--timeout", "120"}).exit_code, 0);
+}
+
+TEST(Profiles, DistroStaysWithinItsBorder) {
+    const NothingLeft nothing_left;
+    const Detached box("box", {"sleep", "6000"}, {"--policy", "distro", "--memory", "1G"});
+    EXPECT_EQ(done("mkdir /mnt/a && mount -t tmpfs t /mnt/a && echo x > /mnt/a/f && cat /mnt/a/f "
+                   "&& umount /mnt/a"),
+              "x\n");
+    EXPECT_EQ(done("unshare -m sh -c 'mount --bind /usr /mnt && ls /mnt/bin/sh'"), "/mnt/bin/sh\n");
+    EXPECT_EQ(done("mkdir /sys/fs/cgroup/a && echo $$ > /sys/fs/cgroup/a/cgroup.procs && "
+                   "cat /proc/self/cgroup"),
+              "0::/a\n");
+    expect_no("echo max > /sys/fs/cgroup/memory.max", "cgroups");
+    expect_no("mount -o remount,rw,bind /proc/sys && echo x > /proc/sys/kernel/hostname",
+              "sysctl");
+    expect_no("mount -o remount,rw,bind /sys && echo add > /sys/class/net/lo/uevent",
+              "kernel_files");
+    expect_no("mount -t bpf b /mnt && ls /mnt", "self");
+    expect_no("mknod /dev/disk b 254 0", "devices");
+    expect_no("unshare -U true", "user_namespaces");
+    expect_no("date -s 2020-01-01", "clock");
+    EXPECT_NE(exec("box", "mount -t ext4 /dev/vda /mnt").exit_code, 0);
+    EXPECT_NE(exec("box", "mount -t debugfs d /mnt").exit_code, 0);
+    EXPECT_NE(exec("box", "mount -t cgroup -o memory c /mnt").exit_code, 0);
+}
+
+// What it gives is the policy's: the same acts by the default.
+TEST(Profiles, DefaultGivesNeitherMountsNorCgroups) {
+    const Detached box("box", {"sleep", "6000"});
+    for (const char* act : {"mount -t tmpfs t /mnt", "unshare -m true", "mkdir /sys/fs/cgroup/a"})
+        EXPECT_NE(exec("box", act).exit_code, 0) << act;
+}
+
+TEST(Profiles, NestedRunsPodman) {
+    const NothingLeft nothing_left;
+    const Detached box("box", {"sleep", "6000"}, {"--policy", "nested"});
+    // No registry can be reached: the root of the container is made of what is there.
+    done("mkdir -p /srv/root/bin /srv/root/proc /srv/root/sys /srv/root/dev /srv/root/tmp && "
+         "cp /bin/busybox /srv/root/bin/ && for a in sh cat id mount; do "
+         "ln -s busybox /srv/root/bin/$a; done");
+    const std::string podman =
+        "podman --storage-driver vfs --cgroup-manager cgroupfs run --rm --network none ";
+    EXPECT_EQ(done(podman + "--rootfs /srv/root sh -c 'echo $$; id -u; cat /proc/1/comm' "
+                            "2>/dev/null"),
+              "1\n0\nsh\n");
+    EXPECT_EQ(done(podman + "--memory 64m --rootfs /srv/root "
+                            "cat /sys/fs/cgroup/memory.max 2>/dev/null"),
+              "67108864\n");
+    expect_no("echo max > /sys/fs/cgroup/memory.max", "cgroups");
+}
+
+}  // namespace
+}  // namespace bulkhead::tests
