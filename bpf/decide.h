@@ -59,6 +59,7 @@ enum bh_magic {
 	BH_MAGIC_SYSFS = 0x62656572,
 	BH_MAGIC_CGROUP2 = 0x63677270,
 	BH_MAGIC_DEBUGFS = 0x64626720,
+	BH_MAGIC_NSFS = 0x6e736673,
 	BH_MAGIC_SECURITYFS = 0x73636673,
 	BH_MAGIC_TRACEFS = 0x74726163,
 };
@@ -243,9 +244,9 @@ enum bh_capability {
 BH_PURE int bh_capability_class(__u64 control, int capability, int level)
 {
 	if (capability == BH_CAP_SYS_ADMIN)
-		return level && !BH_CONTROL_REFUSES(control, BH_CLASS_MOUNTS) ?
-			       BH_ALLOWED :
-			       BH_CLASS_CAPABILITIES;
+		return level && !BH_CONTROL_REFUSES(control, BH_CLASS_MOUNTS)
+			       ? BH_ALLOWED
+			       : BH_CLASS_CAPABILITIES;
 	if (level || !(BH_CAPABILITIES_BEYOND >> (capability & 63) & 1))
 		return BH_ALLOWED;
 	if (capability == BH_CAP_SYS_TIME)

@@ -73,6 +73,10 @@ static __noinline int bh_place_class_rest(struct bh_environment *env, struct bh_
 	    bh_is_granted(env, sb->s_dev, access->inode->i_ino))
 		return BH_ALLOWED;
 	flags = bh_adopted_device(env, sb->s_magic, flags);
+	/* All namespaces of the machine are files there; it bound this one where it could open it.
+	 */
+	if (flags == BH_DEVICE_ABSENT && sb->s_magic == BH_MAGIC_NSFS)
+		flags = BH_DEVICE_SHARED;
 	if (flags == BH_DEVICE_ABSENT)
 		return bh_super_block_is_own(env, sb) ? BH_ALLOWED
 						      : bh_file_system_class(sb->s_magic);

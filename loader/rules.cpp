@@ -137,8 +137,8 @@ Status write_peers(bh_label label, __u32 generation, const std::vector<PeerRow>&
 
 bool Rules::has_rows() const {
     return !nodes.empty() || !routes.empty() || !peers.empty() || policy.listen_count != 0 ||
-           policy.device_count != 0 || policy.flags != 0 || policy.audited != 0 || policy.learned != 0 ||
-           BH_CONTROL_REFUSES(control, BH_CLASS_DROPPED_CAPABILITIES) ||
+           policy.device_count != 0 || policy.flags != 0 || policy.audited != 0 ||
+           policy.learned != 0 || BH_CONTROL_REFUSES(control, BH_CLASS_DROPPED_CAPABILITIES) ||
            BH_CONTROL_REFUSES(control, BH_CLASS_DRIFT);
 }
 

@@ -105,9 +105,8 @@ public:
     }
 
     [[noreturn]] void become() {
-        const Report failed =
-            become_payload(spec_.process, capabilities_of(spec_.policy.rules),
-                           spec_.hostname.empty() ? spec_.name : spec_.hostname);
+        const Report failed = become_payload(spec_.process, capabilities_of(spec_.policy.rules),
+                                             spec_.hostname.empty() ? spec_.name : spec_.hostname);
         channel_.send(failed);
         ::_exit(exit_code_of(failed));
     }

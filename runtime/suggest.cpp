@@ -83,8 +83,7 @@ std::string suggest_device(const bh_refusal& refusal) {
 
 // Inside, the capability for mounting goes with the family.
 std::string suggest_capability(const bh_refusal& refusal) {
-    const bool mounts =
-        refusal.object[0] == CAP_SYS_ADMIN && refusal.object[1] != 0;
+    const bool mounts = refusal.object[0] == CAP_SYS_ADMIN && refusal.object[1] != 0;
     return suggest_class(mounts ? BH_CLASS_MOUNTS : BH_CLASS_CAPABILITIES);
 }
 

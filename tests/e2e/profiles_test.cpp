@@ -49,8 +49,7 @@ TEST(Profiles, WebServesPagesRowsAndKeys) {
         "$as /usr/lib/postgresql/15/bin/initdb -D /var/lib/rows >/dev/null && "
         "$as /usr/lib/postgresql/15/bin/pg_ctl -D /var/lib/rows -l /var/lib/rows/log start "
         ">/dev/null");
-    const std::string psql =
-        "psql -h 127.0.0.1 -U postgres -v ON_ERROR_STOP=1 -qAt -c ";
+    const std::string psql = "psql -h 127.0.0.1 -U postgres -v ON_ERROR_STOP=1 -qAt -c ";
     done_in_time(psql + "'create table if not exists t (a int)'");
     done(psql + "'insert into t select generate_series(1, 1000)'");
     EXPECT_EQ(done(psql + "'select sum(a) from t'"), "500500\n");
@@ -61,9 +60,10 @@ TEST(Profiles, WebServesPagesRowsAndKeys) {
 
     expect_no("curl -s --max-time 5 http://192.0.2.7/", "[network] default \"refuse\"");
     expect_no("redis-server --port 81", "[network] listen");
-    expect_no("echo '#!/bin/sh' > /var/www/html/x && chmod +x /var/www/html/x && "
-              "/var/www/html/x",
-              "[files] execute");
+    expect_no(
+        "echo '#!/bin/sh' > /var/www/html/x && chmod +x /var/www/html/x && "
+        "/var/www/html/x",
+        "[files] execute");
     expect_no("ls /root", "[files] refuse \"/root\"");
 }
 

@@ -206,11 +206,14 @@ FENCE_TEST(GivesCgroupsBelowItsOwn, "bh_mkdir", "bh_rmdir") {
     OwnCgroups mine;
     const std::string below = mine->cgroup() + "/below";
     EXPECT_EQ(Actor::run(&*mine, [&] { return make_and_remove(below); }), 0);
-    EXPECT_EQ(Actor::run(&*mine, [&] {
-                  const int error = outcome(::mkdir(below.c_str(), 0755));
-                  const int deeper = make_and_remove(below + "/deeper");
-                  return error != 0 ? error : deeper != 0 ? deeper : outcome(::rmdir(below.c_str()));
-              }),
+    EXPECT_EQ(Actor::run(&*mine,
+                         [&] {
+                             const int error = outcome(::mkdir(below.c_str(), 0755));
+                             const int deeper = make_and_remove(below + "/deeper");
+                             return error != 0    ? error
+                                    : deeper != 0 ? deeper
+                                                  : outcome(::rmdir(below.c_str()));
+                         }),
               0);
     expect_refused(*mine, {BH_HOOK_path_mkdir, BH_CLASS_CGROUPS, EPERM},
                    [] { return make_and_remove("/sys/fs/cgroup/bulkhead-beside"); });

@@ -124,7 +124,8 @@ TEST(Capabilities, OthersAreRefusedWhereTheyReachTheMachine) {
     EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_TIME, 0), BH_CLASS_CLOCK);
     EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYSLOG, 0), BH_CLASS_SYSLOG);
     EXPECT_EQ(bh_capability_class(kAll, BH_CAP_PERFMON, 0), BH_CLASS_PERF);
-    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_BOOT, 1), BH_ALLOWED) << "ends its own namespace";
+    EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_BOOT, 1), BH_ALLOWED)
+        << "ends its own namespace";
     EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_NICE, 0), BH_CLASS_CAPABILITIES) << "real time";
     EXPECT_EQ(bh_capability_class(kAll, BH_CAP_SYS_RESOURCE, 0), BH_CLASS_CAPABILITIES);
     for (const int ordinary : {0, 1, 6, 7, 12, 13, 18})

@@ -54,7 +54,7 @@ const Wrong kLanguage[] = {
      "p.toml:2:9: [files] read: a text cannot have a zero byte"},
     {"extends = \"wbe\"\n",
      "p.toml:1:11: no profile is named \"wbe\"; did you mean \"web\"?\n  profiles are agent, "
-     "audit, ci-job, default, learn, minimal, web"},
+     "audit, ci-job, default, distro, learn, minimal, nested, web"},
     {"mode = \"lax\"\n[files]\nraed = []\n",
      "p.toml:1:8: mode cannot be \"lax\", only \"enforce\", \"audit\", \"learn\"\np.toml:3:1: "
      "[files] has no "
