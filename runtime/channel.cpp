@@ -50,11 +50,17 @@ const char* step_name(Step step) {
     return "?";
 }
 
-bool Report::add(bh_device device) {
+const bh_device* Report::find(std::uint32_t dev) const {
     for (std::uint32_t i = 0; i < device_count; ++i) {
-        if (devices[i].dev == device.dev)
-            return true;
+        if (devices[i].dev == dev)
+            return &devices[i];
     }
+    return nullptr;
+}
+
+bool Report::add(bh_device device) {
+    if (find(device.dev) != nullptr)
+        return true;
     if (device_count == devices.size())
         return false;
     devices[device_count++] = device;

@@ -45,6 +45,8 @@ struct Report {
     std::uint32_t device_count = 0;
     std::array<bh_device, BH_MAX_DEVICES> devices{};
 
+    // nullptr: not among them.
+    [[nodiscard]] const bh_device* find(std::uint32_t dev) const;
     // False when the environment uses more super blocks than a record holds.
     bool add(bh_device device);
 };

@@ -1,6 +1,7 @@
 #include "runtime/root.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
@@ -14,6 +15,7 @@
 #include "loader/beancounters.h"
 #include "runtime/child.h"
 #include "runtime/mounts.h"
+#include "runtime/payload.h"
 #include "runtime/store.h"
 
 namespace bulkhead::runtime {
@@ -249,7 +251,25 @@ private:
         BULKHEAD_TRY(
             attach_inside(source, bind.destination,
                           S_ISDIR(info.st_mode) ? TargetKind::kDirectory : TargetKind::kFile));
-        return use(source, BH_DEVICE_SHARED);
+        return use_bind(bind, source);
+    }
+
+    // Who has SYS_ADMIN inside can make a read-only mount writable; the fence then keeps the whole
+    // file system as it was, which has to be what the specification says.
+    Status use_bind(const BindMount& bind, int source) {
+        const bool may_remount = (capabilities_of(spec_.policy.rules) >> CAP_SYS_ADMIN & 1) != 0;
+        std::uint32_t flags = BH_DEVICE_SHARED;
+        if (may_remount && bind.access == MountAccess::kReadOnly)
+            flags |= BH_DEVICE_READ_ONLY;
+        const bh_device* listed = built_.devices.find(super_block_of(source));
+        if (may_remount && listed != nullptr && listed->flags != flags)
+            return fail(Error(0,
+                              "--mount " + bind.source +
+                                  ": its file system is in the environment once read-only and once "
+                                  "writable, which a policy that keeps sys_admin cannot hold apart",
+                              Fault::kUsage)
+                            .advise("mount both alike, or take them from two file systems"));
+        return use(source, flags);
     }
 
     // Without mapped ids the environment's root owns nothing of what lies there.

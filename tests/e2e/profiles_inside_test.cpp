@@ -1,12 +1,17 @@
 // The profiles that give an environment mounts and cgroups of its own: a distribution that boots,
 // and containers inside.
-#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
 
 #include "tests/e2e/bulkhead.h"
 #include "tests/e2e/policy_file.h"
+#include "tests/e2e/refused.h"
 
 namespace bulkhead::tests {
 namespace {
+
+namespace fs = std::filesystem;
 
 std::string done(const std::string& script) {
     const Outcome outcome = exec("box", script);
@@ -21,6 +26,29 @@ void expect_no(const std::string& script, const std::string& why) {
     const std::string reasons = bulkhead({"why", "box"}).out;
     EXPECT_NE(reasons.find(why), std::string::npos) << script << ": " << reasons;
 }
+
+// A directory of the host that everybody may write in.
+class Given {
+public:
+    Given() {
+        fs::create_directory("/tmp/given");
+        std::ofstream("/tmp/given/file") << "given\n";
+        fs::permissions("/tmp/given", fs::perms::all);
+        fs::permissions("/tmp/given/file", fs::perms::all);
+    }
+    Given(const Given&) = delete;
+    Given& operator=(const Given&) = delete;
+    ~Given() { fs::remove_all("/tmp/given"); }
+
+    [[nodiscard]] static std::string content() {
+        std::ostringstream text;
+        text << std::ifstream("/tmp/given/file").rdbuf();
+        return text.str();
+    }
+    [[nodiscard]] static bool has(const std::string& name) {
+        return fs::exists("/tmp/given/" + name);
+    }
+};
 
 // systemd has started what it starts.
 bool is_booted() {
@@ -84,6 +112,30 @@ TEST(Profiles, DistroStaysWithinItsBorder) {
     EXPECT_NE(exec("box", "mount -t ext4 /dev/vda /mnt").exit_code, 0);
     EXPECT_NE(exec("box", "mount -t debugfs d /mnt").exit_code, 0);
     EXPECT_NE(exec("box", "mount -t cgroup -o memory c /mnt").exit_code, 0);
+}
+
+// Root inside may change the mount, but not what it was mounted as.
+TEST(Profiles, DistroKeepsWhatWasMountedReadOnly) {
+    const Given given;
+    {
+        const NothingLeft nothing_left;
+        const Detached box(
+            "box", {"sleep", "6000"},
+            {"--policy", "distro", "--best-effort", "--mount", "/tmp/given:/given:ro"});
+        EXPECT_EQ(done("cat /given/file"), "given\n");
+        expect_no("mount -o remount,bind,rw /given && echo changed > /given/file", "files");
+        expect_no("touch /given/new", "files");
+        EXPECT_EQ(done("awk '$2 == \"/given\" { print substr($4, 1, 2) }' /proc/mounts"), "rw\n")
+            << "only the fence was in the way";
+    }
+    EXPECT_EQ(Given::content(), "given\n");
+    EXPECT_FALSE(Given::has("new"));
+    const Arguments twice = {"--best-effort", "--mount", "/tmp/given:/given:ro", "--mount",
+                             "/tmp/given:/again"};
+    Arguments by_distro = twice;
+    by_distro.insert(by_distro.end(), {"--policy", "distro"});
+    expect_refused(run(by_distro, {"true"}), {125, {"--mount /tmp/given", "read-only"}});
+    EXPECT_EQ(run(twice, {"true"}).exit_code, 0);
 }
 
 // What it gives is the policy's: the same acts by the default.

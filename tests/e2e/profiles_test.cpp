@@ -1,6 +1,4 @@
 // The profiles that ship, each with the programs that it is for.
-#include <algorithm>
-
 #include "tests/e2e/bulkhead.h"
 #include "tests/e2e/policy_file.h"
 

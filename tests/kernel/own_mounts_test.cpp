@@ -124,6 +124,38 @@ FENCE_TEST(RefusesBpffsThatItMountedItself, "bh_file_open") {
     EXPECT_EQ(Actor::run(&*mine, look), 0);
 }
 
+// As `ip netns` and engines keep them.
+FENCE_TEST(GivesNamespacesThatItBoundItself, "bh_file_open") {
+    const UserNamespace inside;
+    Tmpfs place;
+    place.write("by-the-host");
+    place.write("by-itself");
+    ASSERT_EQ(
+        ::mount("/proc/self/ns/uts", place.at("by-the-host").c_str(), nullptr, MS_BIND, nullptr),
+        0);
+    Mounting mine(inside.inode());
+    (*mine).own("/proc");
+    const std::string bound = place.at("by-itself");
+    EXPECT_EQ(Actor::run(&*mine,
+                         [&] {
+                             if (const int error = inside.enter())
+                                 return error;
+                             if (::unshare(CLONE_NEWNS | CLONE_NEWUTS) != 0 ||
+                                 ::mount("/proc/self/ns/uts", bound.c_str(), nullptr, MS_BIND,
+                                         nullptr) != 0)
+                                 return kStep + errno;
+                             return opened(::open(bound.c_str(), O_RDONLY));
+                         }),
+              0);
+    const auto of_the_host = [&] {
+        return opened(::open(place.at("by-the-host").c_str(), O_RDONLY));
+    };
+    EXPECT_EQ(Actor::run(nullptr, of_the_host), 0);
+    EXPECT_EQ(Actor::run(&*mine, of_the_host), EPERM);
+    EXPECT_EQ((*mine).last_refusal().class_id, BH_CLASS_FILES);
+    EXPECT_EQ(::umount2(place.at("by-the-host").c_str(), MNT_DETACH), 0);
+}
+
 FENCE_TEST(GivesMountNamespacesThatWereMadeInItsUserNamespace, "bh_file_open") {
     const UserNamespace inside;
     Tmpfs shared;
