@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 
 #include "runtime/cgroup.h"
 #include "tests/kernel/actors.h"
@@ -19,13 +20,17 @@ namespace {
 
 constexpr int kStep = 200;  // + errno: an act failed before the one that is judged
 
-// A user namespace that stays while the object lives.
+// A user namespace that stays while the object lives. Its root is the machine's, so that files can
+// be made in it.
 class UserNamespace {
 public:
     UserNamespace()
         : holder_(nullptr, [] { EXPECT_EQ(::unshare(CLONE_NEWUSER), 0) << errno; }),
           fd_(::open(("/proc/" + std::to_string(holder_.pid()) + "/ns/user").c_str(),
-                     O_RDONLY | O_CLOEXEC)) {}
+                     O_RDONLY | O_CLOEXEC)) {
+        for (const char* map : {"/uid_map", "/gid_map"})
+            std::ofstream("/proc/" + std::to_string(holder_.pid()) + map) << "0 0 1\n";
+    }
 
     [[nodiscard]] __u32 inode() const {
         struct stat info {};
