@@ -24,7 +24,8 @@ void expect_no(const std::string& script, const std::string& why) {
     const Outcome outcome = exec("box", script);
     EXPECT_NE(outcome.exit_code, 0) << script << ": " << outcome.out;
     const std::string reasons = bulkhead({"why", "box"}).out;
-    EXPECT_NE(reasons.find(why), std::string::npos) << script << ": " << reasons;
+    EXPECT_NE(reasons.find("by rule " + why + " ("), std::string::npos)
+        << script << ": " << reasons;
 }
 
 // A directory of the host that everybody may write in.
@@ -61,20 +62,23 @@ constexpr int kBootSeconds = 300;
 
 TEST(Profiles, DistroBootsWithSystemd) {
     const NothingLeft nothing_left;
-    // Podman of the image would take overlayfs, which cannot have one below it, and fail.
+    // Without this the Podman of the image takes overlayfs, which cannot lie on another one, and
+    // its units fail.
     const Detached box("box",
                        {"sh", "-c",
-                        "printf '[storage]\\ndriver = \"vfs\"\\n' > /etc/containers/storage.conf; "
+                        "printf '[storage]\\ndriver = \"vfs\"\\nrunroot = \"/run/containers\"\\n"
+                        "graphroot = \"/var/lib/containers\"\\n' > /etc/containers/storage.conf; "
                         "exec /sbin/init"},
                        {"--policy", "distro", "--memory", "1G"});
     ASSERT_TRUE(eventually(is_booted, kBootSeconds)) << done("systemctl list-jobs; journalctl -b");
-    EXPECT_EQ(done("systemctl is-system-running"), "running\n") << done("systemctl --failed");
+    EXPECT_EQ(done("systemctl is-system-running"), "running\n")
+        << done("systemctl --failed; journalctl -b -p notice --no-pager | tail -n 60");
     EXPECT_EQ(done("cat /proc/1/comm"), "systemd\n");
-    EXPECT_EQ(done("systemd-detect-virt --container"), "bulkhead\n");
+    EXPECT_EQ(done("systemd-detect-virt --container"), "container-other\n");
 
     EXPECT_EQ(done("systemd-run -q --wait --pipe -p PrivateTmp=yes -p ProtectSystem=strict "
                    "-p MemoryMax=64M sh -c 'cat /sys/fs/cgroup$(cut -d: -f3 /proc/self/cgroup)"
-                   "/memory.max; touch /usr/x || echo sealed' 2>/dev/null"),
+                   "/memory.max; touch /usr/x || echo sealed'"),
               "67108864\nsealed\n");
     EXPECT_NE(done("logger -t sample heard && journalctl --sync && journalctl -q -t sample")
                   .find("heard"),
@@ -100,18 +104,19 @@ TEST(Profiles, DistroStaysWithinItsBorder) {
     EXPECT_EQ(done("mkdir /sys/fs/cgroup/a && echo $$ > /sys/fs/cgroup/a/cgroup.procs && "
                    "cat /proc/self/cgroup"),
               "0::/a\n");
-    expect_no("echo max > /sys/fs/cgroup/memory.max", "cgroups");
+    expect_no("chmod 666 /sys/fs/cgroup/memory.max", "cgroups");
+    EXPECT_NE(exec("box", "echo max > /sys/fs/cgroup/memory.max").exit_code, 0);
+    EXPECT_EQ(done("cat /sys/fs/cgroup/memory.max"), "1073741824\n");
     expect_no("mount -o remount,rw,bind /proc/sys && echo x > /proc/sys/kernel/hostname", "sysctl");
     expect_no("mount -o remount,rw,bind /sys && echo add > /sys/class/net/lo/uevent",
               "kernel_files");
-    expect_no("mount -t bpf b /mnt && ls /mnt", "self");
     expect_no("mknod /dev/disk b 254 0", "devices");
     EXPECT_EQ(done("unshare -U --map-root-user sh -c 'mount -t tmpfs t /mnt || id -u'"), "0\n")
         << "in the mount namespace of the environment";
-    expect_no("date -s 2020-01-01", "clock");
-    EXPECT_NE(exec("box", "mount -t ext4 /dev/vda /mnt").exit_code, 0);
-    EXPECT_NE(exec("box", "mount -t debugfs d /mnt").exit_code, 0);
-    EXPECT_NE(exec("box", "mount -t cgroup -o memory c /mnt").exit_code, 0);
+    for (const char* act :
+         {"date -s 2020-01-01", "mount -t ext4 /dev/vda /mnt", "mount -t debugfs d /mnt",
+          "mount -t cgroup -o memory c /mnt", "mount -t bpf b /mnt && ls /mnt"})
+        EXPECT_NE(exec("box", act).exit_code, 0) << act;
 }
 
 // Root inside may change the mount, but not what it was mounted as.
@@ -155,17 +160,15 @@ TEST(Profiles, NestedRunsPodman) {
         "ln -s busybox /srv/root/bin/$a; done");
     const std::string podman =
         "podman --storage-driver vfs --cgroup-manager cgroupfs run --rm --network none ";
-    EXPECT_EQ(done(podman + "--rootfs /srv/root sh -c 'echo $$; id -u; cat /proc/1/comm' "
-                            "2>/dev/null"),
+    EXPECT_EQ(done(podman + "--rootfs /srv/root sh -c 'echo $$; id -u; cat /proc/1/comm'"),
               "1\n0\nsh\n");
     EXPECT_EQ(done(podman + "--memory 64m --rootfs /srv/root "
-                            "cat /sys/fs/cgroup/memory.max 2>/dev/null"),
+                            "cat /sys/fs/cgroup/memory.max"),
               "67108864\n");
     EXPECT_EQ(done("mkdir /tmp/store && podman --root /tmp/store --storage-driver overlay "
-                   "--cgroup-manager cgroupfs run --rm --network host --rootfs /srv/root id -u "
-                   "2>/dev/null"),
+                   "--cgroup-manager cgroupfs run --rm --network host --rootfs /srv/root id -u"),
               "0\n");
-    expect_no("echo max > /sys/fs/cgroup/memory.max", "cgroups");
+    expect_no("chmod 666 /sys/fs/cgroup/memory.max", "cgroups");
 }
 
 }  // namespace

@@ -42,11 +42,12 @@ TEST(Profiles, WebServesPagesRowsAndKeys) {
     EXPECT_EQ(done_in_time("curl -sf http://127.0.0.1/page"), "a page\n");
 
     done(
-        "mkdir /var/lib/rows && chown postgres: /var/lib/rows && cd / && "
+        "mkdir /var/lib/rows /run/postgresql && chown postgres: /var/lib/rows /run/postgresql && "
+        "cd / && "
         "as='setpriv --reuid postgres --regid postgres --clear-groups' && "
         "$as /usr/lib/postgresql/15/bin/initdb -D /var/lib/rows >/dev/null && "
         "$as /usr/lib/postgresql/15/bin/pg_ctl -D /var/lib/rows -l /var/lib/rows/log start "
-        ">/dev/null");
+        ">/dev/null || { cat /var/lib/rows/log; exit 1; }");
     const std::string psql = "psql -h 127.0.0.1 -U postgres -v ON_ERROR_STOP=1 -qAt -c ";
     done_in_time(psql + "'create table if not exists t (a int)'");
     done(psql + "'insert into t select generate_series(1, 1000)'");

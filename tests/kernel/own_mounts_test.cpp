@@ -115,20 +115,6 @@ FENCE_TEST(GivesTheCapabilityForMountingWithTheFamily, "bh_capable") {
     EXPECT_EQ((*mine).last_refusal().class_id, BH_CLASS_CAPABILITIES);
 }
 
-// An interface of the kernel stays one, whoever mounted it.
-FENCE_TEST(RefusesBpffsThatItMountedItself, "bh_file_open") {
-    const UserNamespace inside;
-    Tmpfs place;
-    Mounting mine(inside.inode());
-    const auto look = [&] {
-        return use_new_file_system(inside, "bpf", place.path(), ".", O_RDONLY | O_DIRECTORY);
-    };
-    EXPECT_EQ(Actor::run(&*mine, look), EPERM);
-    EXPECT_EQ((*mine).last_refusal().class_id, BH_CLASS_SELF);
-    (*mine).allow(BH_CLASS_SELF);
-    EXPECT_EQ(Actor::run(&*mine, look), 0);
-}
-
 // As `ip netns` and engines keep them.
 FENCE_TEST(GivesNamespacesThatItBoundItself, "bh_file_open") {
     const UserNamespace inside;
