@@ -143,6 +143,30 @@ TEST(Profiles, DistroKeepsWhatWasMountedReadOnly) {
     EXPECT_EQ(run(twice, {"true"}).exit_code, 0);
 }
 
+// Its files are then on a file system that is also the host's: only mounts of its own lead there,
+// those of mount namespaces that it made among them.
+TEST(Profiles, DistroMakesMountNamespacesOverARootUsedAsItIs) {
+    const fs::path root = "/tmp/root";
+    for (const char* directory : {"bin", "dev", "proc", "sys", "run", "tmp", "mnt"})
+        fs::create_directories(root / directory);
+    fs::copy_file("/bin/busybox", root / "bin/busybox", fs::copy_options::overwrite_existing);
+    const auto in_a_mount_namespace = [&](const Arguments& options) {
+        Arguments arguments = {"run", "--best-effort", "--rootfs", root};
+        arguments.insert(arguments.end(), options.begin(), options.end());
+        arguments.insert(arguments.end(),
+                         {"--", "/bin/busybox", "unshare", "-m", "/bin/busybox", "sh", "-c",
+                          "/bin/busybox mount -t tmpfs t /mnt && "
+                          "echo made > /mnt/x && /bin/busybox cat /mnt/x"});
+        return bulkhead(arguments);
+    };
+    const Outcome given = in_a_mount_namespace({"--policy", "distro"});
+    EXPECT_EQ(given.exit_code, 0) << given.err;
+    EXPECT_EQ(given.out, "made\n");
+    EXPECT_NE(in_a_mount_namespace({}).exit_code, 0);
+    EXPECT_TRUE(fs::is_empty(root / "mnt"));
+    fs::remove_all(root);
+}
+
 // What it gives is the policy's: the same acts by the default.
 TEST(Profiles, DefaultGivesNeitherMountsNorCgroups) {
     const Detached box("box", {"sleep", "6000"});
