@@ -174,23 +174,24 @@ TEST(Profiles, DefaultGivesNeitherMountsNorCgroups) {
         EXPECT_NE(exec("box", act).exit_code, 0) << act;
 }
 
+// No registry can be reached: the root of the containers is made of what is there.
+constexpr const char* kPrepareContainers =
+    "mkdir -p /srv/root/bin /srv/root/proc /srv/root/sys /srv/root/dev /srv/root/tmp && "
+    "cp /bin/busybox /srv/root/bin/ && "
+    "for a in sh cat id; do ln -s busybox /srv/root/bin/$a; done && "
+    "printf '[containers]\\ndefault_sysctls = []\\n[engine]\\ncgroup_manager = \"cgroupfs\"\\n' "
+    "> /etc/containers/containers.conf";
+
 TEST(Profiles, NestedRunsPodman) {
     const NothingLeft nothing_left;
     const Detached box("box", {"sleep", "6000"}, {"--policy", "nested"});
-    // No registry can be reached: the root of the container is made of what is there.
-    done(
-        "mkdir -p /srv/root/bin /srv/root/proc /srv/root/sys /srv/root/dev /srv/root/tmp && "
-        "cp /bin/busybox /srv/root/bin/ && for a in sh cat id mount; do "
-        "ln -s busybox /srv/root/bin/$a; done");
-    const std::string podman =
-        "podman --storage-driver vfs --cgroup-manager cgroupfs run --rm --network none ";
+    done(kPrepareContainers);
+    const std::string podman = "podman --storage-driver vfs run --rm --network none ";
     EXPECT_EQ(done(podman + "--rootfs /srv/root sh -c 'echo $$; id -u; cat /proc/1/comm'"),
               "1\n0\nsh\n");
-    EXPECT_EQ(done(podman + "--memory 64m --rootfs /srv/root "
-                            "cat /sys/fs/cgroup/memory.max"),
+    EXPECT_EQ(done(podman + "--memory 64m --rootfs /srv/root cat /sys/fs/cgroup/memory.max"),
               "67108864\n");
-    EXPECT_EQ(done("mkdir /tmp/store && podman --root /tmp/store --storage-driver overlay "
-                   "--cgroup-manager cgroupfs run --rm --network host --rootfs /srv/root id -u"),
+    EXPECT_EQ(done("podman --storage-driver vfs run --rm --network host --rootfs /srv/root id -u"),
               "0\n");
     expect_no("chmod 666 /sys/fs/cgroup/memory.max", "cgroups");
 }
