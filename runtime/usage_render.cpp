@@ -87,7 +87,7 @@ void add_budget_actions(Json& document, const BudgetActions& actions) {
         {"throttle", actions.throttled}, {"pause", actions.paused}, {"stop", actions.stopped}};
 }
 
-void add_plan_moves(json& document, const PlanMoves& moves) {
+void add_plan_moves(Json& document, const PlanMoves& moves) {
     if (moves.memory_raised + moves.memory_lowered + moves.cpus_raised + moves.cpus_lowered == 0)
         return;
     document["plan_moves"] = {{"memory_raised", moves.memory_raised},

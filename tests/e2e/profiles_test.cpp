@@ -74,7 +74,7 @@ TEST(Profiles, CiJobBuildsAndRunsWhatItBuilt) {
         "printf 'a: a.c\\n\\tgcc -O2 -o $@ $<\\n' > Makefile && make -s && ./a";
     EXPECT_EQ(done(project), "built\n");
     expect_no("busybox nc -l -p 81", "[network] listen");
-    expect_no("chrt -f 1 true", "[processes] priority");
+    expect_no("setarch --addr-no-randomize true", "[processes] personality");
 }
 
 TEST(Profiles, AgentRunsPythonAndNodeWithAListOfAddresses) {
