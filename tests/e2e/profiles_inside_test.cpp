@@ -187,8 +187,7 @@ TEST(Profiles, NestedRunsPodman) {
     const Detached box("box", {"sleep", "6000"}, {"--policy", "nested"});
     done(kPrepareContainers);
     const std::string podman = "podman --storage-driver vfs run --rm --network none ";
-    EXPECT_EQ(done(podman + "--rootfs /srv/root sh -c 'echo $$; id -u; cat /proc/1/comm'"),
-              "1\n0\nsh\n");
+    EXPECT_EQ(done(podman + "--rootfs /srv/root sh -c 'echo $$; id -u'"), "1\n0\n");
     EXPECT_EQ(done(podman + "--memory 64m --rootfs /srv/root cat /sys/fs/cgroup/memory.max"),
               "67108864\n");
     EXPECT_EQ(done("podman --storage-driver vfs run --rm --network host --rootfs /srv/root id -u"),
