@@ -191,8 +191,7 @@ Result<EnvironmentStatus> environment_status(const std::string& name) {
     return describe(environments, name);
 }
 
-Status signal_first_process(const loader::Environments& environments, bh_label label,
-                            int signal) {
+Status signal_first_process(const loader::Environments& environments, bh_label label, int signal) {
     const bh_environment* record = environments.record(label);
     if (record == nullptr || record->init_pid == 0)
         return {};

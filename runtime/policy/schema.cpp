@@ -109,7 +109,8 @@ constexpr std::array kKeys = {
     class_key(Section::kKernel, "syslog", "refuse", "reading the kernel's log", BH_CLASS_SYSLOG),
     mode_of(Key::kKernelMode, Section::kKernel),
 
-    class_key(Section::kMounts, "family", "refuse", "mounting, unmounting and moving mounts",
+    class_key(Section::kMounts, "family", "refuse",
+              "mounting, unmounting and moving mounts; CAP_SYS_ADMIN inside, where `keep` has it",
               BH_CLASS_MOUNTS),
     mode_of(Key::kMountsMode, Section::kMounts),
 

@@ -72,6 +72,11 @@ TEST(BadInput, KeptNameThatIsTakenLosesNothing) {
     expect_refused(run({"--keep", "--name", "taken"}, kTrue), {125, {"the name taken is taken"}});
 }
 
+TEST(BadInput, StoppingBySomethingThatIsNoSignal) {
+    expect_refused(bulkhead({"stop", "none", "--signal", "SIGNONE"}),
+                   {2, {"\"SIGNONE\" is no signal", "SIGRTMIN+3"}});
+}
+
 TEST(BadInput, NameWithASlash) {
     const NothingLeft nothing_left;
     expect_refused(run({"--name", "../../etc"}, kTrue), {125, {"../../etc", "letters"}});

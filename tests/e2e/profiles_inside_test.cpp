@@ -5,28 +5,13 @@
 #include <sstream>
 
 #include "tests/e2e/bulkhead.h"
-#include "tests/e2e/policy_file.h"
+#include "tests/e2e/inside.h"
 #include "tests/e2e/refused.h"
 
 namespace bulkhead::tests {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string done(const std::string& script) {
-    const Outcome outcome = exec("box", script);
-    EXPECT_EQ(outcome.exit_code, 0) << script << ": " << outcome.out << outcome.err << "\n"
-                                    << bulkhead({"why", "box"}).out;
-    return outcome.out;
-}
-
-void expect_no(const std::string& script, const std::string& why) {
-    const Outcome outcome = exec("box", script);
-    EXPECT_NE(outcome.exit_code, 0) << script << ": " << outcome.out;
-    const std::string reasons = bulkhead({"why", "box"}).out;
-    EXPECT_NE(reasons.find("by rule " + why + " ("), std::string::npos)
-        << script << ": " << reasons;
-}
 
 // A directory of the host that everybody may write in.
 class Given {
@@ -104,13 +89,14 @@ TEST(Profiles, DistroStaysWithinItsBorder) {
     EXPECT_EQ(done("mkdir /sys/fs/cgroup/a && echo $$ > /sys/fs/cgroup/a/cgroup.procs && "
                    "cat /proc/self/cgroup"),
               "0::/a\n");
-    expect_no("chmod 666 /sys/fs/cgroup/memory.max", "cgroups");
+    expect_no("chmod 666 /sys/fs/cgroup/memory.max", "by rule cgroups (");
     EXPECT_NE(exec("box", "echo max > /sys/fs/cgroup/memory.max").exit_code, 0);
     EXPECT_EQ(done("cat /sys/fs/cgroup/memory.max"), "1073741824\n");
-    expect_no("mount -o remount,rw,bind /proc/sys && echo x > /proc/sys/kernel/hostname", "sysctl");
+    expect_no("mount -o remount,rw,bind /proc/sys && echo x > /proc/sys/kernel/hostname",
+              "by rule sysctl (");
     expect_no("mount -o remount,rw,bind /sys && echo add > /sys/class/net/lo/uevent",
-              "kernel_files");
-    expect_no("mknod /dev/disk b 254 0", "devices");
+              "by rule kernel_files (");
+    expect_no("mknod /dev/disk b 254 0", "by rule devices (");
     EXPECT_EQ(done("unshare -U --map-root-user sh -c 'mount -t tmpfs t /mnt || id -u'"), "0\n")
         << "in the mount namespace of the environment";
     for (const char* act :
@@ -128,8 +114,9 @@ TEST(Profiles, DistroKeepsWhatWasMountedReadOnly) {
             "box", {"sleep", "6000"},
             {"--policy", "distro", "--best-effort", "--mount", "/tmp/given:/given:ro"});
         EXPECT_EQ(done("cat /given/file"), "given\n");
-        expect_no("mount -o remount,bind,rw /given && echo changed > /given/file", "files");
-        expect_no("touch /given/new", "files");
+        expect_no("mount -o remount,bind,rw /given && echo changed > /given/file",
+                  "by rule files (");
+        expect_no("touch /given/new", "by rule files (");
         EXPECT_EQ(done("awk '$2 == \"/given\" { print substr($4, 1, 2) }' /proc/mounts"), "rw\n")
             << "only the fence was in the way";
     }
@@ -192,7 +179,7 @@ TEST(Profiles, NestedRunsPodman) {
               "67108864\n");
     EXPECT_EQ(done("podman --storage-driver vfs run --rm --network host --rootfs /srv/root id -u"),
               "0\n");
-    expect_no("chmod 666 /sys/fs/cgroup/memory.max", "cgroups");
+    expect_no("chmod 666 /sys/fs/cgroup/memory.max", "by rule cgroups (");
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // The profiles that ship, each with the programs that it is for.
 #include "tests/e2e/bulkhead.h"
-#include "tests/e2e/policy_file.h"
+#include "tests/e2e/inside.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -15,25 +15,11 @@ private:
     Detached box_;
 };
 
-std::string done(const std::string& script) {
-    const Outcome outcome = exec("box", script);
-    EXPECT_EQ(outcome.exit_code, 0) << script << ": " << outcome.out << outcome.err << "\n"
-                                    << bulkhead({"why", "box"}).out;
-    return outcome.out;
-}
-
-// Refused inside, and `why` gives the reason.
-void expect_no(const std::string& script, const std::string& why) {
-    const Outcome outcome = exec("box", script);
-    EXPECT_NE(outcome.exit_code, 0) << script << ": " << outcome.out;
-    const std::string reasons = bulkhead({"why", "box"}).out;
-    EXPECT_NE(reasons.find(why), std::string::npos) << script << ": " << reasons;
-}
-
-// Until a server is there; what it says on the way is only the last time's failure.
+// The same, as soon as a server is there.
 std::string done_in_time(const std::string& script) {
-    return done("for i in $(seq 600); do (" + script +
-                ") 2>/tmp/last && exit; sleep 0.1; done; cat /tmp/last >&2; exit 1");
+    constexpr int kSeconds = 120;
+    EXPECT_TRUE(eventually([&] { return exec("box", script).exit_code == 0; }, kSeconds)) << script;
+    return done(script);
 }
 
 TEST(Profiles, WebServesPagesRowsAndKeys) {
