@@ -39,6 +39,9 @@ static __always_inline bool bh_user_ns_is_own(struct bh_environment *env, struct
 	return false;
 }
 
+/* A sysfs is tagged with the namespace's common part, in it, and not with the whole. */
+const volatile bool bh_sysfs_has_part __weak = false;
+
 /* What a sysfs shows of the machine's devices are those of one network namespace. */
 static __always_inline struct user_namespace *bh_user_ns_of_sysfs(struct super_block *sb)
 {
@@ -46,6 +49,8 @@ static __always_inline struct user_namespace *bh_user_ns_of_sysfs(struct super_b
 
 	const struct net *net = BPF_CORE_READ(info, ns);
 
+	if (bh_sysfs_has_part)
+		net = (void *)net - bpf_core_field_offset(struct net, ns);
 	return BPF_CORE_READ(net, user_ns);
 }
 

@@ -47,6 +47,24 @@ int argument_count(const btf* kernel, const std::string& hook) {
     return btf_vlen(btf__type_by_id(kernel, btf__type_by_id(kernel, id)->type));
 }
 
+// By the type that kernfs_super_info.ns points to: struct ns_common, or before 7.x void.
+bool tags_sysfs_with_part(const btf* kernel) {
+    const int id = btf__find_by_name_kind(kernel, "kernfs_super_info", BTF_KIND_STRUCT);
+    if (id <= 0)
+        return false;
+    const btf_type* info = btf__type_by_id(kernel, id);
+    for (unsigned i = 0; i < btf_vlen(info); ++i) {
+        const btf_member& member = btf_members(info)[i];
+        if (std::string("ns") != btf__name_by_offset(kernel, member.name_off))
+            continue;
+        const btf_type* type = btf__type_by_id(kernel, member.type);
+        while (type != nullptr && (btf_is_ptr(type) || btf_is_mod(type)))
+            type = btf__type_by_id(kernel, type->type);
+        return type != nullptr && btf_is_struct(type);
+    }
+    return false;
+}
+
 }  // namespace
 
 Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
@@ -75,6 +93,7 @@ Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
     const int dentry = argument_count(kernel.get(), "inode_setattr") - 2;
     skeleton.rodata->bh_setattr_dentry = dentry;
     skeleton.rodata->bh_setattr_idmap = dentry == 1;
+    skeleton.rodata->bh_sysfs_has_part = tags_sysfs_with_part(kernel.get());
     return Variants{fill_meter_constants(skeleton, *kernel)};
 }
 
