@@ -47,16 +47,16 @@ class Guard : public testing::Test {
 protected:
     static void TearDownTestSuite() {
         take_off();
-        agent_.reset();
+        shared_agent.reset();
     }
 
     void SetUp() override {
-        if (!agent_)
+        if (!shared_agent)
             protect();
         arm();
     }
 
-    static void arm() { put_row(armed_); }
+    static void arm() { put_row(armed_row); }
     // As unprotect() begins.
     static void disarm() { put_row(bh_guard{}); }
 
@@ -64,7 +64,7 @@ protected:
     static void take_off() {
         const auto done = loader::unprotect();
         EXPECT_TRUE(done.has_value()) << done.error().message();
-        agent_.reset();
+        shared_agent.reset();
     }
 
     static bh_guard_log log() {
@@ -95,15 +95,15 @@ protected:
         arm();
     }
 
-    static const Copy& agent() { return *agent_; }
+    static const Copy& agent() { return *shared_agent; }
 
     Copy other{"other"};
 
 private:
     static void protect() {
-        agent_.emplace("agent");
+        shared_agent.emplace("agent");
         loader::ProtectOptions options;
-        options.executables.agent = agent_->path();
+        options.executables.agent = shared_agent->path();
         if (!program_left_out().empty())
             options.leave_out.push_back(program_left_out());
         const auto done = loader::protect(options);
@@ -111,8 +111,8 @@ private:
         EXPECT_EQ(*done, loader::ProtectOutcome::kProtected);
         const auto row = guard_row().find(0);
         ASSERT_TRUE(row.has_value() && *row);
-        armed_ = **row;
-        EXPECT_EQ(armed_.armed, 1U);
+        armed_row = **row;
+        EXPECT_EQ(armed_row.armed, 1U);
     }
 
     static loader::MapView<__u32, bh_guard> guard_row() {
@@ -123,12 +123,9 @@ private:
 
     static void put_row(const bh_guard& row) { EXPECT_TRUE(guard_row().put(0, row).has_value()); }
 
-    static std::optional<Copy> agent_;
-    static bh_guard armed_;
+    static inline std::optional<Copy> shared_agent;
+    static inline bh_guard armed_row{};
 };
-
-std::optional<Copy> Guard::agent_;
-bh_guard Guard::armed_{};
 
 Words by_id(const char* kind, __u32 id) {
     return {kind, std::to_string(id)};

@@ -78,6 +78,7 @@ FENCE_TEST(RefusesMovingMounts, "bh_move_mount") {
     place.make_directory("to");
     BareEnvironment mine("mine");
     mine.allow(BH_CLASS_CAPABILITIES);
+    mine.own(place.path());
     expect_refused(mine, mounts(BH_HOOK_move_mount), [&] {
         return passed(::syscall(SYS_move_mount, AT_FDCWD, place.at("not-a-mount").c_str(), AT_FDCWD,
                                 place.at("to").c_str(), 0));
