@@ -137,13 +137,14 @@ TEST(Profiles, DistroMakesMountNamespacesOverARootUsedAsItIs) {
     for (const char* directory : {"bin", "dev", "proc", "sys", "run", "tmp", "mnt"})
         fs::create_directories(root / directory);
     fs::copy_file("/bin/busybox", root / "bin/busybox", fs::copy_options::overwrite_existing);
+    const std::string script =
+        "/bin/busybox mount -t tmpfs t /mnt && "
+        "echo made > /mnt/x && /bin/busybox cat /mnt/x";
     const auto in_a_mount_namespace = [&](const Arguments& options) {
         Arguments arguments = {"run", "--best-effort", "--rootfs", root};
         arguments.insert(arguments.end(), options.begin(), options.end());
-        arguments.insert(arguments.end(),
-                         {"--", "/bin/busybox", "unshare", "-m", "/bin/busybox", "sh", "-c",
-                          "/bin/busybox mount -t tmpfs t /mnt && "
-                          "echo made > /mnt/x && /bin/busybox cat /mnt/x"});
+        arguments.insert(arguments.end(), {"--", "/bin/busybox", "unshare", "-m", "/bin/busybox",
+                                           "sh", "-c", script});
         return bulkhead(arguments);
     };
     const Outcome given = in_a_mount_namespace({"--policy", "distro"});
