@@ -228,6 +228,7 @@ int make_and_remove(const std::string& path) {
 FENCE_TEST(GivesCgroupsBelowItsOwn, "bh_mkdir", "bh_rmdir") {
     OwnCgroups mine;
     const std::string below = mine->cgroup() + "/below";
+    const std::string beside = std::string(runtime::kEnvironmentsCgroup) + "/beside";
     EXPECT_EQ(Actor::run(&*mine, [&] { return make_and_remove(below); }), 0);
     EXPECT_EQ(Actor::run(&*mine,
                          [&] {
@@ -239,12 +240,11 @@ FENCE_TEST(GivesCgroupsBelowItsOwn, "bh_mkdir", "bh_rmdir") {
                          }),
               0);
     expect_refused(*mine, {BH_HOOK_path_mkdir, BH_CLASS_CGROUPS, EPERM},
-                   [] { return make_and_remove("/sys/fs/cgroup/bulkhead-beside"); });
+                   [&] { return make_and_remove(beside); });
     mine.give();
-    ASSERT_EQ(::mkdir("/sys/fs/cgroup/bulkhead-beside", 0755), 0);
-    EXPECT_EQ(Actor::run(&*mine, [] { return outcome(::rmdir("/sys/fs/cgroup/bulkhead-beside")); }),
-              EPERM);
-    ASSERT_EQ(::rmdir("/sys/fs/cgroup/bulkhead-beside"), 0);
+    ASSERT_EQ(::mkdir(beside.c_str(), 0755), 0);
+    EXPECT_EQ(Actor::run(&*mine, [&] { return outcome(::rmdir(beside.c_str())); }), EPERM);
+    ASSERT_EQ(::rmdir(beside.c_str()), 0);
     mine->refuse(BH_CLASS_CGROUPS);  // another generation, without the row
     expect_refused(*mine, {BH_HOOK_path_mkdir, BH_CLASS_CGROUPS, EPERM},
                    [&] { return make_and_remove(below); });
