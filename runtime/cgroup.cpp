@@ -150,7 +150,7 @@ Status Cgroup::delegate(uid_t owner) const {
         if (::fchownat(directory_.get(), file, owner, owner, AT_SYMLINK_NOFOLLOW) != 0)
             return fail_errno(std::string("give a cgroup away: ") + file);
     }
-    return {};
+    return write("cgroup.max.descendants", std::to_string(kMostDelegated));
 }
 
 Result<std::uint64_t> Cgroup::id() const {

@@ -31,6 +31,9 @@ struct Limits {
     std::optional<std::uint64_t> pids;
 };
 
+// The kernel has 65,535 memory cgroups for all environments and the machine.
+inline constexpr unsigned kMostDelegated = 1024;
+
 // One cgroup directory, by descriptor.
 class Cgroup {
 public:
@@ -56,8 +59,8 @@ public:
 
     // All but what is guaranteed.
     Status apply(const Limits& limits) const;
-    // Lets `owner`, a host id, make cgroups below it and move processes between them. What bounds
-    // it stays root's.
+    // Lets `owner`, a host id, make kMostDelegated cgroups below it and move processes between
+    // them. What bounds it stays root's.
     Status delegate(uid_t owner) const;
 
     [[nodiscard]] int fd() const { return directory_.get(); }

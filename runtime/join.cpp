@@ -148,12 +148,8 @@ public:
     }
 
     Status clone() {
-        BULKHEAD_TRY_VALUE(whole, Cgroup::open(name_));
-        // What is made in a frozen cgroup stands still there before it can say anything.
-        if (const auto frozen = whole.read("cgroup.freeze"); frozen && *frozen == "1\n")
-            return fail(Error(EAGAIN, name_ + " is paused")
-                            .advise("bulkhead budget " + name_ + " says by what and until when"));
         BULKHEAD_TRY_VALUE(cgroup, Cgroup::open_of(init_pid_));
+        BULKHEAD_TRY(refuse_frozen(cgroup));
         const std::uint64_t capabilities = capabilities_of(init_pid_);
         auto channels = Channel::make();
         if (!channels)
@@ -206,6 +202,19 @@ public:
     [[nodiscard]] int exit_code() const { return exit_code_; }
 
 private:
+    // What is made in a frozen cgroup stands still there before it can say anything.
+    [[nodiscard]] Status refuse_frozen(const Cgroup& cgroup) const {
+        BULKHEAD_TRY_VALUE(whole, Cgroup::open(name_));
+        if (const auto frozen = whole.read("cgroup.freeze"); frozen && *frozen == "1\n")
+            return fail(Error(EAGAIN, name_ + " is paused")
+                            .advise("bulkhead budget " + name_ + " says by what and until when"));
+        BULKHEAD_TRY_VALUE(events, cgroup.read("cgroup.events"));
+        if (events.find("frozen 1") != std::string::npos)
+            return fail(Error(EAGAIN, name_ + " has frozen the cgroup of its first process")
+                            .advise("bulkhead stop " + name_ + " ends it all the same"));
+        return {};
+    }
+
     [[nodiscard]] Status not_running() const {
         return fail(Error(ESRCH, name_ + " is not running")
                         .advise("bulkhead status " + name_ + " tells how it ended"));

@@ -3,17 +3,13 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <string>
 
 #include <nlohmann/json.hpp>
 
-#include "loader/environments.h"
-#include "loader/governed.h"
 #include "tests/e2e/agent.h"
 #include "tests/e2e/bulkhead.h"
+#include "tests/e2e/governed.h"
 #include "tests/e2e/refused.h"
 
 namespace bulkhead::tests {
@@ -39,36 +35,14 @@ bool becomes(const std::string& name, const char* state) {
     return became;
 }
 
-std::string cgroup_file(const std::string& name, const char* file) {
-    std::ifstream stream("/sys/fs/cgroup/bulkhead/" + name + "/" + file);
-    std::string text(std::istreambuf_iterator<char>(stream), {});
-    while (text.ends_with('\n'))
-        text.pop_back();
-    return text;
-}
-
 bool is_frozen(const std::string& name) {
-    return cgroup_file(name, "cgroup.events").find("frozen 1") != std::string::npos;
-}
-
-std::vector<nlohmann::json> events(const std::string& name, const std::string& event) {
-    std::istringstream lines(bulkhead({"events", name, "--json"}).out);
-    std::vector<nlohmann::json> found;
-    for (std::string line; std::getline(lines, line);)
-        if (auto one = nlohmann::json::parse(line, nullptr, false);
-            one.is_object() && one.value("event", "") == event)
-            found.push_back(std::move(one));
-    return found;
+    return cgroup_file(name + "/cgroup.events").find("frozen 1") != std::string::npos;
 }
 
 // As if the period had passed: its edges are a period earlier than they were.
 void pass_a_period(const std::string& name) {
-    const auto environments = loader::Environments::open();
-    ASSERT_TRUE(environments.has_value());
-    const auto label = environments->find(name);
-    ASSERT_TRUE(label.has_value());
-    auto row = loader::GovernedRow::open(*label);
-    ASSERT_TRUE(row.has_value());
+    const auto row = governed_row(name);
+    ASSERT_TRUE(row.has_value()) << row.error().message();
     for (bh_budget& one : (*row)->budgets)
         one.origin_ns -= one.period_ns;
 }
@@ -105,7 +79,7 @@ TEST(Governor, PausesUntilThePeriodEnds) {
     EXPECT_EQ(bulkhead_json({"usage", "pausing"}).at("budget_actions").at("pause"), 2);
 
     set_budget("pausing", "processes=unlimited");
-    EXPECT_EQ(cgroup_file("pausing", "cgroup.freeze"), "0");
+    EXPECT_EQ(cgroup_file("pausing/cgroup.freeze"), "0");
     const auto forked = [] {
         return bulkhead_json({"usage", "pausing"})["tasks"]["forks"].get<int>();
     };
@@ -142,7 +116,7 @@ TEST(Governor, ResumesWhatAnAgentPausedThatIsDead) {
         ASSERT_TRUE(becomes("resumed", "paused"));
     }
     pass_a_period("resumed");
-    EXPECT_EQ(cgroup_file("resumed", "cgroup.freeze"), "1") << "nobody was there to thaw it";
+    EXPECT_EQ(cgroup_file("resumed/cgroup.freeze"), "1") << "nobody was there to thaw it";
     const Agent next;
     EXPECT_TRUE(eventually([] { return !events("resumed", "budget-resumed").empty(); }, 30));
 }
@@ -162,18 +136,18 @@ TEST(Governor, ThrottlesToATenthAndGivesBack) {
     const Detached subject("slow", kIdle, {"--cpus", "0.5"});
     set_budget("slow", "wall=1s/1d,on-exceed=throttle");
     ASSERT_TRUE(becomes("slow", "waits for the agent"));
-    EXPECT_EQ(cgroup_file("slow", "cpu.max"), "50000 100000");
+    EXPECT_EQ(cgroup_file("slow/cpu.max"), "50000 100000");
     EXPECT_EQ(bulkhead({"exec", "slow", "--", "/bin/true"}).exit_code, 0) << "nothing is refused";
     {
         const Agent agent;
         ASSERT_TRUE(becomes("slow", "throttled"));
-        EXPECT_EQ(cgroup_file("slow", "cpu.max"), "5000 100000");
+        EXPECT_EQ(cgroup_file("slow/cpu.max"), "5000 100000");
         EXPECT_EQ(events("slow", "budget-throttled").size(), 1U);
     }
     pass_a_period("slow");
-    EXPECT_EQ(cgroup_file("slow", "cpu.max"), "5000 100000");
+    EXPECT_EQ(cgroup_file("slow/cpu.max"), "5000 100000");
     set_budget("slow", "wall=1h/1d,on-exceed=throttle");
-    EXPECT_EQ(cgroup_file("slow", "cpu.max"), "50000 100000") << "`set` is enough to undo it";
+    EXPECT_EQ(cgroup_file("slow/cpu.max"), "50000 100000") << "`set` is enough to undo it";
     EXPECT_EQ(events("slow", "budget-resumed").size(), 1U);
     EXPECT_TRUE(is("slow", "open"));
 }
@@ -182,9 +156,9 @@ TEST(Governor, AWarningThrottles) {
     const Agent agent;
     const Detached subject("warned", kIdle, {"--budget", "wall=100s/1d,warn=1%,on-warn=throttle"});
     ASSERT_TRUE(becomes("warned", "throttled"));
-    EXPECT_EQ(cgroup_file("warned", "cpu.max"), "10000 100000") << "of one CPU";
+    EXPECT_EQ(cgroup_file("warned/cpu.max"), "10000 100000") << "of one CPU";
     set_budget("warned", "wall=unlimited");
-    EXPECT_EQ(cgroup_file("warned", "cpu.max"), "max 100000");
+    EXPECT_EQ(cgroup_file("warned/cpu.max"), "max 100000");
 }
 
 TEST(Governor, TwoAgentsActOnce) {
@@ -197,7 +171,7 @@ TEST(Governor, TwoAgentsActOnce) {
     pass_a_period("twice");
     EXPECT_TRUE(eventually([] { return events("twice", "budget-resumed").size() == 1; }, 30));
     ASSERT_TRUE(becomes("twice", "throttled"));
-    EXPECT_EQ(cgroup_file("twice", "cpu.max"), "5000 100000") << "a tenth of what it was, once";
+    EXPECT_EQ(cgroup_file("twice/cpu.max"), "5000 100000") << "a tenth of what it was, once";
     EXPECT_EQ(bulkhead_json({"usage", "twice"}).at("budget_actions").at("throttle"), 2);
     EXPECT_EQ(events("twice", "budget-throttled").size(), 2U);
 }

@@ -2,17 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
-#include <sstream>
 #include <string>
 
 #include <nlohmann/json.hpp>
 
-#include "loader/environments.h"
-#include "loader/governed.h"
 #include "tests/e2e/agent.h"
 #include "tests/e2e/bulkhead.h"
+#include "tests/e2e/governed.h"
 #include "tests/e2e/refused.h"
 
 namespace bulkhead::tests {
@@ -23,22 +19,8 @@ const Arguments kIdle = {"/bin/sleep", "1000"};
 const Arguments kHolding = {"/usr/bin/perl", "-e",
                             "$held .= 'x' x 1048576 for 1 .. 44; sleep 1 while 1"};
 
-std::string in_file(const std::string& path) {
-    std::ifstream stream("/sys/fs/cgroup/bulkhead/" + path);
-    std::string text(std::istreambuf_iterator<char>(stream), {});
-    while (text.ends_with('\n'))
-        text.pop_back();
-    return text;
-}
-
 std::vector<nlohmann::json> moves(const std::string& name) {
-    std::istringstream lines(bulkhead({"events", name, "--json"}).out);
-    std::vector<nlohmann::json> found;
-    for (std::string line; std::getline(lines, line);)
-        if (auto one = nlohmann::json::parse(line, nullptr, false);
-            one.is_object() && one.value("event", "") == "plan-moved")
-            found.push_back(std::move(one));
-    return found;
+    return events(name, "plan-moved");
 }
 
 bool was_moved(const std::string& name, const std::string& because) {
@@ -49,28 +31,24 @@ bool was_moved(const std::string& name, const std::string& because) {
 
 // As if it had been calm for an hour.
 void calm_down(const std::string& name, bh_plan_resource resource) {
-    const auto environments = loader::Environments::open();
-    ASSERT_TRUE(environments.has_value());
-    const auto label = environments->find(name);
-    ASSERT_TRUE(label.has_value());
-    auto row = loader::GovernedRow::open(*label);
-    ASSERT_TRUE(row.has_value());
+    const auto row = governed_row(name);
+    ASSERT_TRUE(row.has_value()) << row.error().message();
     (*row)->governed.plans[resource].calm_since_ns = 1;
 }
 
 TEST(Plans, MemoryGrowsWithWhatIsUsed) {
     const NothingLeft nothing_left;
     const Detached grows("grows", kHolding, {"--plan", "memory=16M..64M"});
-    EXPECT_EQ(in_file("grows/memory.high"), std::to_string(16 << 20));
-    EXPECT_EQ(in_file("grows/memory.max"), std::to_string(64 << 20));
+    EXPECT_EQ(cgroup_file("grows/memory.high"), std::to_string(16 << 20));
+    EXPECT_EQ(cgroup_file("grows/memory.max"), std::to_string(64 << 20));
     EXPECT_TRUE(moves("grows").empty()) << "nobody was there to move it";
     const Agent agent;
-    const auto holds = [] { return std::stol(in_file("grows/memory.current")) > 44 << 20; };
-    EXPECT_TRUE(eventually(holds, 200)) << in_file("grows/memory.current");
+    const auto holds = [] { return std::stol(cgroup_file("grows/memory.current")) > 44 << 20; };
+    EXPECT_TRUE(eventually(holds, 200)) << cgroup_file("grows/memory.current");
     // What is above it is only slowed down: the limit follows.
-    const auto follows = [] { return std::stol(in_file("grows/memory.high")) > 44 << 20; };
-    EXPECT_TRUE(eventually(follows, 60)) << in_file("grows/memory.high");
-    EXPECT_LE(std::stol(in_file("grows/memory.high")), 64 << 20);
+    const auto follows = [] { return std::stol(cgroup_file("grows/memory.high")) > 44 << 20; };
+    EXPECT_TRUE(eventually(follows, 60)) << cgroup_file("grows/memory.high");
+    EXPECT_LE(std::stol(cgroup_file("grows/memory.high")), 64 << 20);
     EXPECT_EQ(bulkhead_json({"usage", "grows"}).at("memory").at("oom_kills"), 0);
     const auto told = moves("grows");
     ASSERT_GE(told.size(), 2U);
@@ -86,12 +64,12 @@ TEST(Plans, MemoryGrowsWithWhatIsUsed) {
     EXPECT_TRUE(eventually([] {
         const auto plan = bulkhead_json({"status", "grows"}).at("plans").at(0);
         return plan.at("most") == 64 << 20 &&
-               std::to_string(plan.at("limit").get<long>()) == in_file("grows/memory.high");
+               std::to_string(plan.at("limit").get<long>()) == cgroup_file("grows/memory.high");
     }));
 
     expect_refused(bulkhead({"set", "grows", "--plan", "memory=16M..32M"}),
                    {2, {"grows uses", "maximum"}});
-    EXPECT_EQ(in_file("grows/memory.max"), std::to_string(64 << 20));
+    EXPECT_EQ(cgroup_file("grows/memory.max"), std::to_string(64 << 20));
 }
 
 // The next agent goes on from where the last one was.
@@ -99,26 +77,26 @@ TEST(Plans, ShrinkWhenItIsCalm) {
     const Detached calm("calm", kIdle, {"--plan", "memory=16M..64M", "--plan", "cpus=0.1..0.5"});
     ASSERT_EQ(bulkhead({"set", "calm", "--plan", "memory=48M..64M"}).exit_code, 0);
     ASSERT_EQ(bulkhead({"set", "calm", "--plan", "memory=16M..64M"}).exit_code, 0);
-    EXPECT_EQ(in_file("calm/memory.high"), std::to_string(48 << 20));
+    EXPECT_EQ(cgroup_file("calm/memory.high"), std::to_string(48 << 20));
     { const Agent agent; }
     calm_down("calm", BH_PLAN_MEMORY);
     const Agent next;
     EXPECT_TRUE(eventually([] { return was_moved("calm", "calm"); }, 60));
-    const long high = std::stol(in_file("calm/memory.high"));
+    const long high = std::stol(cgroup_file("calm/memory.high"));
     EXPECT_LT(high, 48 << 20);
     EXPECT_GT(high, (48 << 20) - (5 << 20)) << "by a tenth, to a page";
-    EXPECT_EQ(in_file("calm/cpu.max"), "10000 100000") << "at its least already";
+    EXPECT_EQ(cgroup_file("calm/cpu.max"), "10000 100000") << "at its least already";
 }
 
 TEST(Plans, CpusGrowWhereTheyAreThrottled) {
     const Agent agent;
     const Detached busy("busy-plan", {"/bin/sh", "-c", "while :; do :; done"},
                         {"--plan", "cpus=0.1..0.2"});
-    EXPECT_TRUE(eventually([] { return in_file("busy-plan/cpu.max") == "20000 100000"; }, 120))
-        << in_file("busy-plan/cpu.max");
+    EXPECT_TRUE(eventually([] { return cgroup_file("busy-plan/cpu.max") == "20000 100000"; }, 120))
+        << cgroup_file("busy-plan/cpu.max");
     EXPECT_EQ(moves("busy-plan").at(0).at("resource"), "cpus");
     ASSERT_EQ(bulkhead({"set", "busy-plan", "--plan", "cpus=none"}).exit_code, 0);
-    EXPECT_EQ(in_file("busy-plan/cpu.max"), "20000 100000") << "the last one's most";
+    EXPECT_EQ(cgroup_file("busy-plan/cpu.max"), "20000 100000") << "the last one's most";
     EXPECT_FALSE(bulkhead_json({"status", "busy-plan"}).contains("plans"));
 }
 
@@ -135,16 +113,16 @@ TEST(Guarantees, AreGivenAndTakenBack) {
     {
         const Detached one("one", kIdle, {"--memory-min", "8M", "--memory-low", "16M"});
         const Detached two("two", kIdle, {"--memory-min", "4M"});
-        EXPECT_EQ(in_file("one/memory.min"), std::to_string(8 << 20));
-        EXPECT_EQ(in_file("one/memory.low"), std::to_string(16 << 20));
-        EXPECT_EQ(in_file("memory.min"), std::to_string(12 << 20)) << "of both";
-        EXPECT_EQ(in_file("memory.low"), std::to_string(16 << 20));
+        EXPECT_EQ(cgroup_file("one/memory.min"), std::to_string(8 << 20));
+        EXPECT_EQ(cgroup_file("one/memory.low"), std::to_string(16 << 20));
+        EXPECT_EQ(cgroup_file("memory.min"), std::to_string(12 << 20)) << "of both";
+        EXPECT_EQ(cgroup_file("memory.low"), std::to_string(16 << 20));
         expect_refused(run({"--memory-min", "100G"}, {"/bin/true"}),
                        {125, {"--memory-min", "cannot be kept"}});
-        EXPECT_EQ(in_file("memory.min"), std::to_string(12 << 20));
+        EXPECT_EQ(cgroup_file("memory.min"), std::to_string(12 << 20));
     }
-    EXPECT_EQ(in_file("memory.min"), "0");
-    EXPECT_EQ(in_file("memory.low"), "0");
+    EXPECT_EQ(cgroup_file("memory.min"), "0");
+    EXPECT_EQ(cgroup_file("memory.low"), "0");
     expect_refused(run({"--memory-min", "2M", "--memory", "1M"}, {"/bin/true"}),
                    {125, {"--memory-min", "limit"}});
 }

@@ -105,6 +105,31 @@ TEST(Profiles, DistroStaysWithinItsBorder) {
         EXPECT_NE(exec("box", act).exit_code, 0) << act;
 }
 
+// The machine has not many for all.
+TEST(Profiles, DistroMakesOnlySoManyCgroups) {
+    const NothingLeft nothing_left;
+    const Detached box("box", {"sleep", "6000"}, {"--policy", "distro"});
+    const Outcome made = exec("box", "cd /sys/fs/cgroup && mkdir $(seq 1 1025)");
+    EXPECT_NE(made.exit_code, 0);
+    EXPECT_NE(made.err.find("1025"), std::string::npos) << made.err;
+    EXPECT_NE(made.err.find("Resource temporarily unavailable"), std::string::npos) << made.err;
+    EXPECT_EQ(done("cd /sys/fs/cgroup && ls -d [0-9]* | wc -l"), "1024\n");
+    EXPECT_NE(exec("box", "echo max > /sys/fs/cgroup/cgroup.max.descendants").exit_code, 0);
+    EXPECT_EQ(done("cat /sys/fs/cgroup/cgroup.max.descendants"), "1024\n");
+    EXPECT_EQ(done("cd /sys/fs/cgroup && rmdir [0-9]* && mkdir a && echo made"), "made\n");
+}
+
+// A process that is put there would stand still, and whoever waits for it with it.
+TEST(Profiles, DistroThatFreezesItsFirstProcessHoldsUpNobody) {
+    const NothingLeft nothing_left;
+    const Detached box("box", {"sleep", "6000"}, {"--policy", "distro"});
+    done(
+        "mkdir /sys/fs/cgroup/a && cd /sys/fs/cgroup/a && echo 1 > cgroup.procs && "
+        "echo 1 > cgroup.freeze && until grep -q 'frozen 1' cgroup.events; do :; done");
+    expect_refused(bulkhead({"exec", "box", "--", "/bin/true"}), {125, {"box has frozen", "stop"}});
+    EXPECT_EQ(bulkhead({"stop", "box", "--timeout", "1"}).exit_code, 0);
+}
+
 // Root inside may change the mount, but not what it was mounted as.
 TEST(Profiles, DistroKeepsWhatWasMountedReadOnly) {
     const Given given;
