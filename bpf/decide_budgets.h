@@ -23,6 +23,7 @@ BH_PURE int bh_closes(__u32 action)
 BH_PURE int bh_is_closed(const struct bh_budget *budget, __u64 period)
 {
 	return (budget->on_exceed == BH_ON_STOP && budget->exceeded_in) ||
+	       (budget->on_warn == BH_ON_STOP && budget->warned_in) ||
 	       (bh_closes(budget->on_exceed) && budget->exceeded_in == period + 1) ||
 	       (bh_closes(budget->on_warn) && budget->warned_in == period + 1);
 }

@@ -18,7 +18,7 @@ namespace {
 
 Standing standing_of(const bh_budget& budget, std::uint64_t period, std::uint32_t done) {
     const bool exceeded = is_past_amount(budget, period);
-    const bool warned = budget.warned_in == period + 1;
+    const bool warned = is_past_warning(budget, period);
     const std::uint32_t action = std::max(exceeded ? budget.on_exceed : std::uint32_t{BH_ON_EVENT},
                                           warned ? budget.on_warn : std::uint32_t{BH_ON_EVENT});
     if (action == BH_ON_EVENT)

@@ -169,9 +169,6 @@ Status parse_option(std::string_view option, loader::BudgetTerms& terms, const T
         terms.warn = warn;
     } else if (key == "on-warn") {
         BULKHEAD_TRY_VALUE(action, parse_action(value, whole));
-        if (action == BH_ON_PAUSE || action == BH_ON_STOP)
-            return fail(whole.error(value, "is more than a warning can do",
-                                    "on-warn is event, refuse or throttle"));
         terms.on_warn = action;
     } else if (key == "on-exceed") {
         BULKHEAD_TRY_VALUE(action, parse_action(value, whole));

@@ -20,7 +20,7 @@ std::uint32_t asked_by(const bh_budget& budget, std::uint64_t now_ns) {
     std::uint32_t actions = 0;
     if (is_past_amount(budget, period))
         actions |= bit(budget.on_exceed);
-    if (budget.warned_in == period + 1)
+    if (is_past_warning(budget, period))
         actions |= bit(budget.on_warn);
     return actions;
 }
@@ -44,6 +44,11 @@ bool parse_whole(std::string_view text, std::uint64_t& number) {
 bool is_past_amount(const bh_budget& budget, std::uint64_t period) {
     return budget.exceeded_in == period + 1 ||
            (budget.on_exceed == BH_ON_STOP && budget.exceeded_in != 0);
+}
+
+bool is_past_warning(const bh_budget& budget, std::uint64_t period) {
+    return budget.warned_in == period + 1 ||
+           (budget.on_warn == BH_ON_STOP && budget.warned_in != 0);
 }
 
 std::vector<Due> due_for(const bh_budgets& row, std::uint64_t now_ns) {

@@ -33,6 +33,8 @@ inline constexpr std::uint64_t kStopGraceNs = 10'000'000'000;
 // Whether what is behind its amount asks for `on_exceed` in `period`. That it is to be stopped is
 // not over with the period.
 bool is_past_amount(const bh_budget& budget, std::uint64_t period);
+// Likewise what is behind its warning, for `on_warn`.
+bool is_past_warning(const bh_budget& budget, std::uint64_t period);
 
 // As of CLOCK_BOOTTIME `now_ns`, in the order to do it in: what gives way comes first.
 std::vector<Due> due_for(const bh_budgets& row, std::uint64_t now_ns);

@@ -108,7 +108,7 @@ TEST(Budgets, MistakesChangeNothing) {
     const Detached web("web", {"/bin/sleep", "1000"});
     for (const char* wrong :
          {"egress", "egress=10G", "egres=1G/1d", "egress=1G/1d,on-exceed=explode",
-          "egress=1G/1d,warn=9%,on-warn=stop"})
+          "egress=1G/1d,warn=9%,on-warn=explode"})
         expect_refused(bulkhead({"set", "web", "--budget", wrong}), {2, {"budget"}});
     EXPECT_TRUE(bulkhead_json({"budget", "web"}).at("budgets").empty());
     expect_refused(run({"--budget", "cpu=1/1d"}, {"/bin/true"}), {125, {"--budget", "is no time"}});

@@ -161,6 +161,35 @@ TEST(Governor, AWarningThrottles) {
     EXPECT_EQ(cgroup_file("warned/cpu.max"), "max 100000");
 }
 
+int exit_code(const std::string& name) {
+    const nlohmann::json status = bulkhead_json({"status", name});
+    return status.at("phase") == "ended" ? status.at("exit_code").get<int>() : -1;
+}
+
+TEST(Governor, AWarningPausesUntilThePeriodEnds) {
+    const NothingLeft nothing_left;
+    const Agent agent;
+    const Detached subject("warned-pause", kForking,
+                           {"--budget", "processes=2000/1d,warn=10%,on-warn=pause"});
+    ASSERT_TRUE(becomes("warned-pause", "paused"));
+    EXPECT_TRUE(eventually([] { return is_frozen("warned-pause"); }));
+    EXPECT_EQ(budget("warned-pause").at("used"), 200) << "nothing began after the warning";
+    set_budget("warned-pause", "processes=unlimited");
+    EXPECT_EQ(cgroup_file("warned-pause/cgroup.freeze"), "0");
+}
+
+TEST(Governor, AWarningStopsAlsoWhenThePeriodIsOver) {
+    const NothingLeft nothing_left;
+    const Detached subject("warned-stop", kIdle,
+                           {"--keep", "--budget", "wall=100s/1d,warn=1%,on-warn=stop"});
+    ASSERT_TRUE(becomes("warned-stop", "waits for the agent"));
+    pass_a_period("warned-stop");
+    EXPECT_TRUE(is("warned-stop", "waits for the agent"));
+    const Agent agent;
+    EXPECT_TRUE(eventually([] { return exit_code("warned-stop") == 128 + SIGKILL; }, 60));
+    EXPECT_EQ(events("warned-stop", "budget-stopped").size(), 2U);
+}
+
 TEST(Governor, TwoAgentsActOnce) {
     const Agent agent;
     const Running second({"agent", "--listen", "127.0.0.1:19751"});
@@ -174,11 +203,6 @@ TEST(Governor, TwoAgentsActOnce) {
     EXPECT_EQ(cgroup_file("twice/cpu.max"), "5000 100000") << "a tenth of what it was, once";
     EXPECT_EQ(bulkhead_json({"usage", "twice"}).at("budget_actions").at("throttle"), 2);
     EXPECT_EQ(events("twice", "budget-throttled").size(), 2U);
-}
-
-int exit_code(const std::string& name) {
-    const nlohmann::json status = bulkhead_json({"status", name});
-    return status.at("phase") == "ended" ? status.at("exit_code").get<int>() : -1;
 }
 
 TEST(Governor, StopsAndLetsItEndByItself) {

@@ -146,6 +146,24 @@ TEST(Budgets, RefuseFromTheWarningOnWhereThatIsAsked) {
     EXPECT_EQ(Actor::run(&mine, [] { return starts(3, EAGAIN); }), 0);
 }
 
+TEST(Budgets, RefuseFromAWarningThatPausesAndForGoodFromOneThatStops) {
+    for (const bh_budget_action action : {BH_ON_PAUSE, BH_ON_STOP}) {
+        Budgeted mine;
+        mine.set(BH_BUDGET_PROCESSES, {.amount = 9,
+                                       .warn = 3,
+                                       .period_ns = kHourNs,
+                                       .on_warn = action,
+                                       .on_exceed = BH_ON_EVENT});
+        EXPECT_EQ(Actor::run(&mine, [] { return starts(3, EAGAIN); }), 0);
+        expect_refused_by(mine.last_refusal_by(BH_HOOK_task_alloc), BH_BUDGET_PROCESSES, EAGAIN);
+        mine.pass_a_period(BH_BUDGET_PROCESSES);
+        EXPECT_EQ(Actor::run(&mine, fork_one), action == BH_ON_STOP ? EAGAIN : 0);
+        mine.set(BH_BUDGET_PROCESSES,
+                 {.amount = 9, .period_ns = kHourNs, .on_exceed = BH_ON_EVENT});
+        EXPECT_EQ(Actor::run(&mine, fork_one), 0) << "the control: no warning";
+    }
+}
+
 // What is to stand still or to end begins nothing more, although nobody has come to see to it.
 TEST(Budgets, RefuseAtOnceWhereTheEnvironmentIsToPause) {
     Budgeted mine;

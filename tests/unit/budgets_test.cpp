@@ -58,6 +58,8 @@ TEST(Budgets, MayAskTheAgent) {
     EXPECT_EQ(terms_of("cpu=1h/1d,on-exceed=pause").on_exceed, BH_ON_PAUSE);
     EXPECT_EQ(terms_of("cpu=1h/1d,on-exceed=stop").on_exceed, BH_ON_STOP);
     EXPECT_EQ(terms_of("cpu=1h/1d,warn=80%,on-warn=throttle").on_warn, BH_ON_THROTTLE);
+    EXPECT_EQ(terms_of("cpu=1h/1d,warn=80%,on-warn=pause").on_warn, BH_ON_PAUSE);
+    EXPECT_EQ(terms_of("cpu=1h/1d,warn=80%,on-warn=stop").on_warn, BH_ON_STOP);
 }
 
 TEST(Budgets, UnlimitedIsNone) {
@@ -105,9 +107,7 @@ TEST(Budgets, MistakesAreNamed) {
     names("egress=1G/1d,on-warn=refuse", "has no warning to act on");
     names("egress=1G/1d,", "is none of");
     names("egress=1G/1d,wran=8%", "is none of");
-    for (const char* action : {"pause", "stop"})
-        names((std::string("egress=1G/1d,warn=8%,on-warn=") + action).c_str(),
-              "is more than a warning can do");
+    names("egress=1G/1d,warn=8%,on-warn=explode", "is no action");
 }
 
 TEST(Budgets, AreOneOfEachKind) {
@@ -179,6 +179,11 @@ TEST(Budgets, SayWhatBecameOfThem) {
     EXPECT_EQ(budgets_in(row_of(BH_BUDGET_CPU, warned), then_ns)[0].standing, Standing::kWarned);
     warned.on_warn = BH_ON_REFUSE;
     EXPECT_EQ(budgets_in(row_of(BH_BUDGET_CPU, warned), then_ns)[0].standing, Standing::kRefuses);
+    warned.on_warn = BH_ON_PAUSE;
+    EXPECT_EQ(budgets_in(row_of(BH_BUDGET_CPU, warned), then_ns)[0].standing, Standing::kWaits);
+    warned.on_warn = BH_ON_STOP;
+    EXPECT_EQ(budgets_in(row_of(BH_BUDGET_CPU, warned), 9 * then_ns)[0].standing, Standing::kWaits)
+        << "that it is to be stopped is not over with the period";
     EXPECT_STREQ(standing_name(Standing::kWaits), "waits for the agent");
 }
 

@@ -72,4 +72,20 @@ TEST(DecideBudgets, WhatIsPausedIsClosedForThePeriodAndWhatIsStoppedForGood) {
     EXPECT_FALSE(bh_is_closed(&budget, 3));
 }
 
+TEST(DecideBudgets, AWarningPausesForThePeriodAndStopsForGood) {
+    bh_budget budget{};
+    budget.on_exceed = BH_ON_EVENT;
+    budget.on_warn = BH_ON_PAUSE;
+    EXPECT_FALSE(bh_may_be_closed(&budget)) << "it was never warned";
+    budget.warned_in = 4;
+    EXPECT_TRUE(bh_may_be_closed(&budget));
+    EXPECT_TRUE(bh_is_closed(&budget, 3));
+    EXPECT_FALSE(bh_is_closed(&budget, 4));
+    budget.on_warn = BH_ON_STOP;
+    EXPECT_TRUE(bh_is_closed(&budget, 3));
+    EXPECT_TRUE(bh_is_closed(&budget, 400));
+    budget.warned_in = 0;
+    EXPECT_FALSE(bh_is_closed(&budget, 400));
+}
+
 }  // namespace

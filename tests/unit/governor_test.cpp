@@ -127,6 +127,23 @@ TEST(Governor, AWarningThrottlesAndTheAmountPauses) {
               (Dues{Due::kResume, Due::kUnthrottle}));
 }
 
+TEST(Governor, AWarningPausesForThePeriodAndStopsForGood) {
+    bh_budgets row = exceeded(BH_ON_EVENT);
+    bh_budget& budget = row.budgets[BH_BUDGET_CPU];
+    budget.exceeded_in = 0;
+    budget.on_warn = BH_ON_PAUSE;
+    EXPECT_EQ(due_for(row, kFirst), Dues{}) << "it was not warned";
+    budget.warned_in = 1;
+    EXPECT_EQ(due_for(row, kFirst), Dues{Due::kPause});
+    EXPECT_EQ(due_for(done(row, BH_ON_PAUSE), kSecond), Dues{Due::kResume});
+    budget.on_warn = BH_ON_STOP;
+    EXPECT_EQ(due_for(row, kFirst), Dues{Due::kAskToStop});
+    EXPECT_EQ(due_for(row, 40 * kSecond), Dues{Due::kAskToStop});
+    budget.on_exceed = BH_ON_PAUSE;
+    budget.exceeded_in = 1;
+    EXPECT_EQ(due_for(row, kFirst), Dues{Due::kAskToStop}) << "who is to end is not frozen";
+}
+
 TEST(Governor, ThrottlesToATenth) {
     EXPECT_EQ(to_cpu_max(throttled(*parse_cpu_max("max 100000\n"))), "10000 100000")
         << "of one CPU";
