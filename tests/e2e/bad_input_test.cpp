@@ -213,5 +213,18 @@ TEST(BadInput, EmptyStateFolderIsSweptAway) {
     EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
 }
 
+TEST(BadInput, AgentWithAWrongCommandLine) {
+    const NothingLeft nothing_left;
+    expect_refused(bulkhead({"agent", "--lsten", "127.0.0.1:19752"}), {2, {"--lsten"}});
+    expect_refused(bulkhead({"agent", "now"}), {2, {"now"}});
+    for (const char* address :
+         {"nowhere", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "::1:9750"})
+        expect_refused(bulkhead({"agent", "--listen", address}),
+                       {2, {address, "is not an address and port"}});
+    expect_refused(bulkhead({"agent", "--listen", "no.such.host.invalid:19752"}),
+                   {2, {"no.such.host.invalid:19752"}});
+    expect_refused(bulkhead({"agent", "--web-config", "/no/such/file"}), {2, {"/no/such/file"}});
+}
+
 }  // namespace
 }  // namespace bulkhead::tests
