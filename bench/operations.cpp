@@ -90,6 +90,7 @@ const std::map<std::string_view, std::string_view>& operations_by_hook() {
         {"task_alloc", "fork_exit"},
         {"task_kill", "kill"},
         {"task_movememory", "move_pages"},
+        {"task_newtask", "fork_exit"},
         {"task_prlimit", "prlimit"},
         {"task_setioprio", "ioprio"},
         {"task_setnice", "setpriority"},

@@ -114,10 +114,12 @@ static __always_inline void bh_count_connect(struct bh_state *state, struct sock
 					     struct sock *sk)
 {
 	bool v6 = sk->__sk_common.skc_family == BH_AF_INET6;
+	__u32 family = v6 ? BH_FAMILY_IPV6 : BH_FAMILY_IPV4;
 
-	if (sk->sk_type == BH_SOCK_STREAM && sock->state == SS_UNCONNECTED)
-		__sync_fetch_and_add(&state->counts.connects[v6 ? BH_FAMILY_IPV6 : BH_FAMILY_IPV4],
-				     1);
+	if (sk->sk_type != BH_SOCK_STREAM || sock->state != SS_UNCONNECTED)
+		return;
+	__sync_fetch_and_add(&state->counts.connects[family], 1);
+	bh_count_act(BH_EXEC_CONNECTS, family);
 }
 
 SEC("lsm/socket_connect")

@@ -31,7 +31,7 @@ int BPF_PROG(bh_task_alloc, struct task_struct *task, unsigned long flags)
 	    bh_refuse_number(&subject, BH_HOOK_task_alloc, BH_CLASS_CGROUPS, flags))
 		return -EPERM;
 	child = bpf_task_storage_get(&bh_tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!child || !subject.env || !subject.state)
+	if (!child || !subject.env || !subject.state || !bh_inherit_exec(task, flags))
 		return -ENOMEM;
 	child->label = subject.label;
 	__sync_fetch_and_add(&subject.state->counts.forks, 1);
@@ -58,6 +58,7 @@ static __always_inline void bh_count_exec(struct bh_subject *subject)
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	__sync_fetch_and_add(&subject->state->counts.execs, 1);
+	bh_count_act(BH_EXEC_EXECS, 0);
 	bh_begin_clock(subject->label, subject->env,
 		       (struct mem_cgroup *)BPF_CORE_READ(
 			       task, cgroups,

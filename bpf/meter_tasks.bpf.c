@@ -3,8 +3,10 @@
  * What the scheduler does to the tasks of an environment, looked at whenever one leaves a CPU: how
  * long it had waited for it (run-queue delay, as a sum and by length), and for whom it has to leave
  * although it could go on. Also a step of its memory over time. The last time of all is in bh_exit:
- * who waits for a task may read the sum before the scheduler switches away from it.
+ * who waits for a task may read the sum before the scheduler switches away from it. What an exec's
+ * task used is complete only then, so that it is added to its exec here.
  */
+#include "bpf/execs.bpf.h"
 #include "bpf/memory_clock.bpf.h"
 #include "bpf/run_delay.bpf.h"
 
@@ -64,6 +66,8 @@ int BPF_PROG(bh_switch, bool preempt, struct task_struct *prev, struct task_stru
 
 	if (!task || !task->label.serial)
 		return 0;
+	if (prev_state == BH_TASK_DEAD)
+		bh_end_exec_task(prev);
 	clock = bh_clock_due(prev, task->label);
 	if (!clock && !involuntary && prev->sched_info.run_delay == task->run_delay_ns)
 		return 0;

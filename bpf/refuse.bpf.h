@@ -7,6 +7,7 @@
 #ifndef BULKHEAD_REFUSE_BPF_H
 #define BULKHEAD_REFUSE_BPF_H
 
+#include "bpf/execs.bpf.h"
 #include "bpf/learn.bpf.h"
 
 /*
@@ -104,6 +105,10 @@ __weak __noinline int bh_record(struct bh_request *request)
 		bh_count_orphan();
 		return 0;
 	}
+	if (!(request->flags & BH_REFUSAL_WARNED))
+		bh_count_act(request->flags & BH_REFUSAL_AUDITED ? BH_EXEC_AUDITED
+								 : BH_EXEC_REFUSED,
+			     request->class_id);
 	row = bh_take_row(request, &sequence);
 	if (!row)
 		return 0;

@@ -25,7 +25,7 @@
 #define BH_PURE static inline
 #endif
 
-#define BH_WIRE_VERSION 7
+#define BH_WIRE_VERSION 8
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
@@ -447,14 +447,16 @@ struct bh_meta {
 	__u64 flags; /* enum bh_meta_flags; by the kernel */
 	__u32 governed; /* 0: no environment has BH_ENV_GOVERNED; by user space */
 	__u32 pad;
+	__u64 last_exec; /* number of the last exec, 0: there was none; by user space, atomically */
 };
-BH_ASSERT_SIZE(struct bh_meta, 56);
+BH_ASSERT_SIZE(struct bh_meta, 64);
 
 enum bh_meta_flags {
 	/* Reading cpu.stat adds up the counts of all controllers; known after the first pass. */
 	BH_META_FLUSHED_TOGETHER = 1 << 0,
 };
 
+#include "bpf/wire_execs.h"
 #include "bpf/wire_guard.h"
 
 #endif

@@ -3,12 +3,15 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/process_options.h"
+#include "runtime/execs.h"
 #include "runtime/join.h"
 #include "runtime/json.h"
+#include "runtime/receipt.h"
 #include "runtime/supervise.h"
 
 namespace bulkhead::cli {
@@ -17,6 +20,7 @@ namespace {
 struct Options {
     ProcessOptions process;
     std::string name;
+    std::string receipt;
     bool json = false;
 };
 
@@ -50,10 +54,17 @@ private:
 Result<int> join_and_mind(const Options& options, const Payload& payload,
                           const runtime::Stdio& stdio) {
     const runtime::BlockedSignals signals;
-    const auto joined = runtime::join(options.name, options.process.to_spec(payload), stdio);
+    const std::string receipt =
+        options.receipt.empty() ? "" : std::filesystem::absolute(options.receipt).string();
+    BULKHEAD_TRY(runtime::check_receipt_path(receipt));
+    const auto joined =
+        runtime::join(options.name, options.process.to_spec(payload), stdio, receipt);
     if (!joined)
         return report_failure("exec", joined.error());
-    return runtime::supervise(joined->pidfd.get(), joined->terminal.get(), signals);
+    BULKHEAD_TRY_VALUE(code,
+                       runtime::supervise(joined->pidfd.get(), joined->terminal.get(), signals));
+    BULKHEAD_TRY(runtime::finish_exec(joined->exec));
+    return code;
 }
 
 Result<int> exec_captured(const Options& options, const Payload& payload, runtime::Stdio stdio) {
@@ -86,6 +97,8 @@ Action declare(OptionSet& set) {
     auto options = std::make_shared<Options>();
     set.value("NAME", options->name, "the environment").required();
     options->process.declare(set);
+    set.value("--receipt", options->receipt,
+              "write what it used to this file as JSON, once its last process is gone");
     set.flag("--json", options->json, "print exit code and output as JSON")
         .excludes(set.find("--tty"));
     set.footer(

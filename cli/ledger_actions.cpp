@@ -36,12 +36,16 @@ Result<int> receipts(const ReceiptsOptions& options) {
         return fail(std::move(opened).error());
     if (const std::string note = runtime::note_of_foreign(opened->foreign); !note.empty())
         std::fprintf(stderr, "bulkhead receipts: %s\n", note.c_str());
-    BULKHEAD_TRY_VALUE(found, opened->ledger.receipts(filter));
+    BULKHEAD_TRY_VALUE(found, options.execs ? opened->ledger.exec_receipts(filter)
+                                            : opened->ledger.receipts(filter));
     if (options.json)
         std::puts(runtime::receipts_json(found).indented().c_str());
+    else if (options.csv)
+        std::fputs(runtime::receipts_csv(found).c_str(), stdout);
     else
         std::fputs(
-            (options.csv ? runtime::receipts_csv(found) : runtime::receipts_text(found)).c_str(),
+            (options.execs ? runtime::exec_receipts_text(found) : runtime::receipts_text(found))
+                .c_str(),
             stdout);
     return 0;
 }

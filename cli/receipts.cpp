@@ -13,6 +13,8 @@ Action declare(OptionSet& set) {
     set.value("--since", options->since,
               "that ended then or later: 2026-11-24, 2026-11-24T10:00:00Z, or 36h ago as 36h");
     set.value("--until", options->until, "that ended before");
+    set.flag("--execs", options->execs,
+             "of commands of exec, which environments' receipts include");
     const Option json = set.flag("--json", options->json, "print JSON");
     set.flag("--csv", options->csv, "print CSV").excludes(json);
     return [options](const Payload&) { return receipts(*options); };

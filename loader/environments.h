@@ -92,6 +92,8 @@ public:
     [[nodiscard]] Result<bh_state> copy_state(bh_label label) const;
     // CLOCK_BOOTTIME at which the programs were loaded: serials count from there.
     [[nodiscard]] __u64 loaded_ns() const { return meta_[0].loaded_ns; }
+    // Whether anything was ever started by exec: before that there are no rows to look for.
+    [[nodiscard]] bool had_execs() const { return meta_[0].last_exec != 0; }
     [[nodiscard]] std::size_t count() const;
     // In the order of their slots.
     void for_each(const std::function<void(bh_label, const bh_environment&)>& visit) const;

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "runtime/execs.h"
 #include "runtime/life.h"
 #include "runtime/payload.h"
 
@@ -109,8 +110,9 @@ void open_terminal(const Channel& channel) {
 
 class Joiner {
 public:
-    Joiner(const std::string& name, const ProcessSpec& process, const Stdio& stdio)
-        : name_(name), process_(process), stdio_(stdio) {}
+    Joiner(const std::string& name, const ProcessSpec& process, const Stdio& stdio,
+           const std::string& receipt_path)
+        : name_(name), process_(process), stdio_(stdio), receipt_path_(receipt_path) {}
     Joiner(const Joiner&) = delete;
     Joiner& operator=(const Joiner&) = delete;
 
@@ -120,6 +122,8 @@ public:
         ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
         siginfo_t info{};
         ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED);
+        if (exec_ != 0)
+            forget_exec(name_, exec_);
     }
 
     // The process of the record must carry the record's label: pids are used again.
@@ -171,6 +175,7 @@ public:
         if (pid < 0)
             return fail_errno("make a process in " + name_);
         pidfd_.reset(pidfd);
+        pid_ = pid;
         undo_ = true;
         channel_.emplace(std::move(channels->first));
         return {};
@@ -186,7 +191,15 @@ public:
             give_pipes(stdio_, record->uid_base);
         for (const bh_inode& inode : inodes_of(stdio_))
             BULKHEAD_TRY(environments_->grant(label_, inode));
-        return environments_->label_task(pidfd_.get(), label_);
+        BULKHEAD_TRY(environments_->label_task(pidfd_.get(), label_));
+        BULKHEAD_TRY_VALUE(exec, begin_exec({.environment = name_,
+                                             .label = label_,
+                                             .command = process_.argv.front(),
+                                             .receipt_path = receipt_path_,
+                                             .pidfd = pidfd_.get(),
+                                             .pid = pid_}));
+        exec_ = exec;
+        return {};
     }
 
     Status execute() {
@@ -198,7 +211,7 @@ public:
         return {};
     }
 
-    Joined finish() { return {std::move(pidfd_), std::move(terminal_)}; }
+    Joined finish() { return {exec_, std::move(pidfd_), std::move(terminal_)}; }
     [[nodiscard]] int exit_code() const { return exit_code_; }
 
 private:
@@ -232,12 +245,15 @@ private:
     const std::string& name_;
     const ProcessSpec& process_;
     const Stdio& stdio_;
+    const std::string& receipt_path_;
     std::optional<loader::Environments> environments_;
     std::optional<Channel> channel_;
     bh_label label_{};
     pid_t init_pid_ = 0;
     UniqueFd init_;
     UniqueFd pidfd_;
+    pid_t pid_ = 0;
+    std::uint64_t exec_ = 0;
     UniqueFd terminal_;
     int exit_code_ = kExitOurs;
     bool undo_ = false;
@@ -253,8 +269,8 @@ Status run_steps(Joiner& joiner) {
 }  // namespace
 
 tl::expected<Joined, StartFailure> join(const std::string& name, const ProcessSpec& process,
-                                        const Stdio& stdio) {
-    Joiner joiner(name, process, stdio);
+                                        const Stdio& stdio, const std::string& receipt_path) {
+    Joiner joiner(name, process, stdio, receipt_path);
     if (auto done = run_steps(joiner); !done)
         return tl::unexpected(StartFailure{std::move(done).error(), joiner.exit_code()});
     return joiner.finish();

@@ -17,14 +17,6 @@ namespace {
 
 constexpr const char* kUnfinished = ".new";
 
-Json exit_json(const std::optional<int>& status) {
-    if (!status)
-        return nullptr;
-    if (WIFSIGNALED(*status))
-        return {{"signal", WTERMSIG(*status)}};
-    return {{"code", WEXITSTATUS(*status)}};
-}
-
 Status write_all(int fd, std::string_view text, const std::string& path) {
     while (!text.empty()) {
         const ssize_t written = ::write(fd, text.data(), text.size());
@@ -62,6 +54,14 @@ Receipt receipt_of(const ledger::Ended& ended) {
     return receipt;
 }
 
+Json exit_json(const std::optional<int>& status) {
+    if (!status)
+        return nullptr;
+    if (WIFSIGNALED(*status))
+        return {{"signal", WTERMSIG(*status)}};
+    return {{"code", WEXITSTATUS(*status)}};
+}
+
 Json to_json(const Receipt& receipt) {
     Json all = to_json(receipt.usage);
     all["ended"] = rfc3339(receipt.ended_unix_ns);
@@ -88,13 +88,17 @@ Status check_receipt_path(const std::string& path) {
     return {};
 }
 
-Status write_receipt(const Receipt& receipt, const std::string& path) {
+Status write_document(const Json& document, const std::string& path) {
     const std::string temporary = path + kUnfinished;
-    if (auto done = replace_file(temporary, path, to_json(receipt).indented() + "\n"); !done) {
+    if (auto done = replace_file(temporary, path, document.indented() + "\n"); !done) {
         ::unlink(temporary.c_str());
         return fail(std::move(done).error());
     }
     return {};
+}
+
+Status write_receipt(const Receipt& receipt, const std::string& path) {
+    return write_document(to_json(receipt), path);
 }
 
 }  // namespace bulkhead::runtime

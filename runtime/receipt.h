@@ -24,6 +24,8 @@ struct Receipt {
 Receipt receipt_of(const ledger::Ended& ended);
 
 Json to_json(const Receipt& receipt);
+// {"code": 3} or {"signal": 9}, of what wait(2) gives; null without.
+Json exit_json(const std::optional<int>& status);
 
 // What of a receipt's path can go wrong is asked before anything is started: at the end it would
 // stand in the way of the environment's removal. An empty path is no receipt.
@@ -31,5 +33,7 @@ Status check_receipt_path(const std::string& path);
 
 // Writes it as JSON; complete or not at all, by way of PATH.new.
 Status write_receipt(const Receipt& receipt, const std::string& path);
+// Likewise, of any document.
+Status write_document(const Json& document, const std::string& path);
 
 }  // namespace bulkhead::runtime

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "loader/environments.h"
+#include "runtime/exec_usage.h"
 #include "runtime/receipt.h"
 #include "runtime/remains.h"
 
@@ -24,6 +25,16 @@ ledger::Entry to_entry(const ledger::Ended& ended) {
             .document = to_json(receipt)};
 }
 
+ledger::ExecEntry to_entry(const ledger::EndedExec& ended) {
+    const ExecUsage usage = exec_usage_of(ended);
+    return {.number = ended.number,
+            .receipt = {.life = ended.life,
+                        .environment = usage.environment,
+                        .started_unix_ns = usage.started_unix_ns,
+                        .until_unix_ns = usage.ended_unix_ns,
+                        .document = receipt_json(usage)}};
+}
+
 Result<Drained> drain(ledger::Ledger& ledger, const std::string& directory) {
     Drained drained;
     for (int round = 0; round < kRounds && ledger::has_pending(directory); ++round) {
@@ -34,8 +45,11 @@ Result<Drained> drain(ledger::Ledger& ledger, const std::string& directory) {
         entries.reserve(taken->readings().size());
         for (const ledger::Ended& ended : taken->readings())
             entries.push_back(to_entry(ended));
-        if (!entries.empty()) {
-            BULKHEAD_TRY_VALUE(stored, ledger.store(entries));
+        std::vector<ledger::ExecEntry> execs;
+        for (const ledger::EndedExec& ended : taken->execs())
+            execs.push_back(to_entry(ended));
+        if (!entries.empty() || !execs.empty()) {
+            BULKHEAD_TRY_VALUE(stored, ledger.store(entries, execs));
             drained.stored += stored;
         }
         drained.foreign = taken->foreign();

@@ -12,6 +12,7 @@
 namespace bulkhead::runtime {
 
 ledger::Entry to_entry(const ledger::Ended& ended);
+ledger::ExecEntry to_entry(const ledger::EndedExec& ended);
 
 struct Drained {
     std::size_t stored = 0;

@@ -81,6 +81,18 @@ std::string receipts_text(std::span<const ledger::Entry> receipts) {
     return text;
 }
 
+std::string exec_receipts_text(std::span<const ledger::Entry> receipts) {
+    std::string text = formatted("{:<24} {:>6} {:<16} {:<20} {:<20} {:>9} {:>12}\n", "ENVIRONMENT",
+                                 "EXEC", "COMMAND", "STARTED", "ENDED", "EXIT", "CPU");
+    for (const ledger::Entry& one : receipts)
+        text += formatted("{:<24} {:>6} {:<16} {:<20} {:<20} {:>9} {:>10.3f} s\n", one.environment,
+                          number_at(one.document, "exec"), one.document["command"].text(),
+                          to_second(one.started_unix_ns), to_second(one.until_unix_ns),
+                          exit_text(one.document),
+                          static_cast<double>(number_at(one.document, "cpu.total_ns")) / 1e9);
+    return text;
+}
+
 Json receipts_json(std::span<const ledger::Entry> receipts) {
     Json array = Json::array();
     for (const ledger::Entry& one : receipts) {

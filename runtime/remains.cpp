@@ -10,6 +10,7 @@
 #include "runtime/budgets_record.h"
 #include "runtime/cgroup.h"
 #include "runtime/clock.h"
+#include "runtime/execs.h"
 #include "runtime/guarantees.h"
 #include "runtime/journal.h"
 #include "runtime/json.h"
@@ -112,6 +113,7 @@ Status remove_environment(loader::Environments& environments, const std::string&
 
 Status remove_stored(loader::Environments& environments, const std::string& name) {
     if (const auto label = environments.find(name)) {
+        BULKHEAD_TRY(store_execs_of(environments, *label));
         BULKHEAD_TRY(keep_budgets(environments, *label));
         BULKHEAD_TRY(environments.withdraw(*label));
     }
@@ -127,6 +129,7 @@ void tell_end(const StateDirectory& directory, const EnvironmentSpec& spec, int 
 }
 
 void sweep(loader::Environments& environments) {
+    sweep_execs(environments);
     std::vector<std::string> over;
     std::vector<bh_label> adopted;
     environments.for_each([&](bh_label label, const bh_environment& record) {

@@ -28,8 +28,8 @@ Status remove_stored(loader::Environments& environments, const std::string& name
 void tell_end(const StateDirectory& directory, const EnvironmentSpec& spec, int exit_code);
 
 // Environments that have ended or never started, and whose minder is gone: writes their
-// receipts, and removes those that were to be removed. Costs a look at the records while all is
-// well.
+// receipts, and removes those that were to be removed. Likewise the receipts of what `exec`
+// started. Costs a look at the records while all is well.
 void sweep(loader::Environments& environments);
 
 // State directories without a record: of starts that died before they had one, of removals that

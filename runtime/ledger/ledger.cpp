@@ -73,7 +73,30 @@ Result<Ledger> Ledger::open(const std::string& directory, int patience_ms) {
     return Ledger(std::move(*database));
 }
 
-Result<std::size_t> Ledger::store(std::span<const Entry> receipts) {
+Result<std::size_t> Ledger::insert_execs(std::span<const ExecEntry> execs) {
+    std::size_t added = 0;
+    if (execs.empty())
+        return added;
+    auto insert = database_->prepare(
+        "INSERT INTO exec_receipts (boot, loaded_ns, serial, exec, environment, started_ns,"
+        " ended_ns, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
+    if (!insert)
+        return fail(std::move(insert).error());
+    for (const auto& [number, receipt] : execs) {
+        bind_life(*insert, receipt.life);
+        insert->bind(3, signed_of(number))
+            .bind(4, receipt.environment)
+            .bind(5, signed_of(receipt.started_unix_ns))
+            .bind(6, signed_of(receipt.until_unix_ns))
+            .bind(7, receipt.document.compact());
+        BULKHEAD_TRY(insert->run());
+        added += database_->changed() != 0 ? 1 : 0;
+    }
+    return added;
+}
+
+Result<std::size_t> Ledger::store(std::span<const Entry> receipts,
+                                  std::span<const ExecEntry> execs) {
     auto transaction = Transaction::begin(*database_);
     if (!transaction)
         return fail(std::move(transaction).error());
@@ -85,7 +108,7 @@ Result<std::size_t> Ledger::store(std::span<const Entry> receipts) {
         "DELETE FROM readings WHERE boot = ? AND loaded_ns = ? AND serial = ? AND noted_ns > ?");
     if (!insert || !forget)
         return fail(std::move(insert ? forget : insert).error());
-    std::size_t added = 0;
+    BULKHEAD_TRY_VALUE(added, insert_execs(execs));
     Totals sums;
     for (const Entry& receipt : receipts) {
         bind_life(*insert, receipt.life);
@@ -126,17 +149,31 @@ Status Ledger::add_to_totals(const Totals& sums) {
     return {};
 }
 
-Result<std::vector<Entry>> Ledger::receipts(const Filter& filter) const {
-    auto query = database_->prepare(
-        "SELECT boot, loaded_ns, serial, environment, started_ns, ended_ns, document FROM receipts"
-        " WHERE (?1 = '' OR environment = ?1) AND ended_ns >= ?2 AND ended_ns < ?3"
-        " ORDER BY ended_ns, id");
-    if (!query)
-        return fail(std::move(query).error());
-    query->bind(0, filter.environment)
+Result<std::vector<Entry>> Ledger::receipts_in(const char* query, const Filter& filter) const {
+    auto statement = database_->prepare(query);
+    if (!statement)
+        return fail(std::move(statement).error());
+    statement->bind(0, filter.environment)
         .bind(1, signed_of(filter.since_unix_ns.value_or(0)))
         .bind(2, signed_of(filter.until_unix_ns.value_or(INT64_MAX)));
-    return all_rows(std::move(*query));
+    return all_rows(std::move(*statement));
+}
+
+Result<std::vector<Entry>> Ledger::receipts(const Filter& filter) const {
+    return receipts_in(
+        "SELECT boot, loaded_ns, serial, environment, started_ns, ended_ns, document FROM receipts"
+        " WHERE (?1 = '' OR environment = ?1) AND ended_ns >= ?2 AND ended_ns < ?3"
+        " ORDER BY ended_ns, id",
+        filter);
+}
+
+Result<std::vector<Entry>> Ledger::exec_receipts(const Filter& filter) const {
+    return receipts_in(
+        "SELECT boot, loaded_ns, serial, environment, started_ns, ended_ns, document"
+        " FROM exec_receipts"
+        " WHERE (?1 = '' OR environment = ?1) AND ended_ns >= ?2 AND ended_ns < ?3"
+        " ORDER BY ended_ns, id",
+        filter);
 }
 
 Result<Totals> Ledger::totals() const {

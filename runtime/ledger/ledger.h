@@ -17,7 +17,7 @@
 
 namespace bulkhead::ledger {
 
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 inline constexpr int kPatienceMs = 5000;
 
 // What one life used up to a moment: its end, or, while it runs, the reading at a period's edge.
@@ -29,7 +29,13 @@ struct Entry {
     Json document;  // of a receipt: to_json(Receipt); of a reading: to_json(Usage)
 };
 
-// Sums of every number of all receipts, by its path in the document: "cpu.user_ns".
+// What an exec used, of which all is in the receipt of its environment, too.
+struct ExecEntry {
+    std::uint64_t number = 0;
+    Entry receipt;
+};
+
+// Sums of every number of all receipts of environments, by its path in the document: "cpu.user_ns".
 using Totals = std::map<std::string, unsigned __int128>;
 
 struct Filter {
@@ -46,10 +52,12 @@ public:
 
     // All of them or none, durable when it returns. Those that are there already stay as they are.
     // Returns how many were new.
-    Result<std::size_t> store(std::span<const Entry> receipts);
+    Result<std::size_t> store(std::span<const Entry> receipts,
+                              std::span<const ExecEntry> execs = {});
 
     // In the order of their ends.
     Result<std::vector<Entry>> receipts(const Filter& filter) const;
+    Result<std::vector<Entry>> exec_receipts(const Filter& filter) const;
     Result<Totals> totals() const;
     Result<std::uint64_t> count() const;
     // Of one load of the programs: the serials whose receipts are here.
@@ -72,6 +80,8 @@ private:
     explicit Ledger(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 
     Status add_to_totals(const Totals& sums);
+    Result<std::size_t> insert_execs(std::span<const ExecEntry> execs);
+    Result<std::vector<Entry>> receipts_in(const char* query, const Filter& filter) const;
 
     std::unique_ptr<Database> database_;
 };

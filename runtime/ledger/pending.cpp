@@ -19,12 +19,15 @@ constexpr const char* kRemedy =
     "make room on that file system: the environment's usage stays in the kernel, and the next "
     "command stores it";
 
+enum class Kind : std::uint16_t { kEnvironment, kExec };
+
 // Before each entry. Of another version only this is understood.
 struct Header {
     std::uint64_t magic;
     std::uint64_t checksum;  // of what follows the header
     std::uint32_t bytes;     // of that
-    std::uint32_t wire_version;
+    std::uint16_t wire_version;
+    Kind kind;
 };
 
 struct Entry {
@@ -36,11 +39,23 @@ struct Entry {
     loader::MeterReading reading;
 };
 
+struct ExecEntry {
+    char boot[kBootBytes];
+    std::uint64_t loaded_ns;
+    std::uint64_t number;
+    std::uint64_t boot_unix_ns;
+    std::uint64_t ended_boot_ns;
+    std::uint64_t last_read;
+    bh_exec exec;
+};
+
+template <typename Content>
 struct Record {
     Header header;
-    Entry entry;
+    Content entry;
 };
-static_assert(std::is_trivially_copyable_v<Record> && sizeof(Entry) % 8 == 0);
+static_assert(std::is_trivially_copyable_v<Record<Entry>> && sizeof(Entry) % 8 == 0);
+static_assert(std::is_trivially_copyable_v<Record<ExecEntry>> && sizeof(ExecEntry) % 8 == 0);
 
 // FNV-1a by words: a torn entry is told from a whole one, nothing else is asked of it.
 std::uint64_t checksum_of(const char* bytes, std::size_t count) {
@@ -53,18 +68,40 @@ std::uint64_t checksum_of(const char* bytes, std::size_t count) {
     return sum;
 }
 
-Record to_record(const Ended& ended) {
-    Record record{};
+template <typename Content>
+void seal(Record<Content>& record, Kind kind) {
+    record.header = {kMagic,
+                     checksum_of(reinterpret_cast<const char*>(&record.entry), sizeof(Content)),
+                     sizeof(Content), BH_WIRE_VERSION, kind};
+}
+
+Record<Entry> to_record(const Ended& ended) {
+    Record<Entry> record{};
     ended.life.boot.copy(record.entry.boot, kBootBytes - 1);
     record.entry.loaded_ns = ended.life.loaded_ns;
     record.entry.boot_unix_ns = ended.boot_unix_ns;
     record.entry.ended_boot_ns = ended.ended_boot_ns;
     record.entry.last_read = ended.exactness == Exactness::kLastRead ? 1 : 0;
     record.entry.reading = ended.reading;
-    record.header = {kMagic,
-                     checksum_of(reinterpret_cast<const char*>(&record.entry), sizeof(Entry)),
-                     sizeof(Entry), BH_WIRE_VERSION};
+    seal(record, Kind::kEnvironment);
     return record;
+}
+
+Record<ExecEntry> to_record(const EndedExec& ended) {
+    Record<ExecEntry> record{};
+    ended.life.boot.copy(record.entry.boot, kBootBytes - 1);
+    record.entry.loaded_ns = ended.life.loaded_ns;
+    record.entry.number = ended.number;
+    record.entry.boot_unix_ns = ended.boot_unix_ns;
+    record.entry.ended_boot_ns = ended.ended_boot_ns;
+    record.entry.last_read = ended.exactness == Exactness::kLastRead ? 1 : 0;
+    record.entry.exec = ended.exec;
+    seal(record, Kind::kExec);
+    return record;
+}
+
+Exactness exactness_of(std::uint64_t last_read) {
+    return last_read != 0 ? Exactness::kLastRead : Exactness::kExact;
 }
 
 Ended to_ended(const char* bytes) {
@@ -73,8 +110,23 @@ Ended to_ended(const char* bytes) {
     return {.life = {entry.boot, entry.loaded_ns, entry.reading.label.serial},
             .boot_unix_ns = entry.boot_unix_ns,
             .ended_boot_ns = entry.ended_boot_ns,
-            .exactness = entry.last_read != 0 ? Exactness::kLastRead : Exactness::kExact,
+            .exactness = exactness_of(entry.last_read),
             .reading = entry.reading};
+}
+
+EndedExec to_ended_exec(const char* bytes) {
+    ExecEntry entry;
+    std::memcpy(&entry, bytes, sizeof entry);
+    return {.life = {entry.boot, entry.loaded_ns, entry.exec.label.serial},
+            .number = entry.number,
+            .boot_unix_ns = entry.boot_unix_ns,
+            .ended_boot_ns = entry.ended_boot_ns,
+            .exactness = exactness_of(entry.last_read),
+            .exec = entry.exec};
+}
+
+bool is_ours(const Header& header, Kind kind, std::size_t bytes) {
+    return header.wire_version == BH_WIRE_VERSION && header.kind == kind && header.bytes == bytes;
 }
 
 std::string path_of(const std::string& directory, const char* file) {
@@ -157,7 +209,12 @@ Status make_directory(const std::string& directory) {
 }
 
 Status append(const std::string& directory, const Ended& ended) {
-    const Record record = to_record(ended);
+    const auto record = to_record(ended);
+    return append_bytes(directory, reinterpret_cast<const char*>(&record), sizeof record);
+}
+
+Status append(const std::string& directory, const EndedExec& ended) {
+    const auto record = to_record(ended);
     return append_bytes(directory, reinterpret_cast<const char*>(&record), sizeof record);
 }
 
@@ -202,8 +259,11 @@ Status Taken::read(const std::string& path) {
             continue;
         }
         const std::size_t next = at + sizeof *header + header->bytes;
-        if (header->wire_version == BH_WIRE_VERSION && header->bytes == sizeof(Entry)) {
-            readings_.push_back(to_ended(bytes.data() + at + sizeof *header));
+        const char* content = bytes.data() + at + sizeof *header;
+        if (is_ours(*header, Kind::kEnvironment, sizeof(Entry))) {
+            readings_.push_back(to_ended(content));
+        } else if (is_ours(*header, Kind::kExec, sizeof(ExecEntry))) {
+            execs_.push_back(to_ended_exec(content));
         } else {
             foreign_bytes_ += bytes.substr(at, next - at);
             ++foreign_;

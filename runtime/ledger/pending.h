@@ -29,6 +29,16 @@ struct Ended {
     loader::MeterReading reading{};
 };
 
+// What was started by exec, ended: `exec` is the kernel's row of that number.
+struct EndedExec {
+    Life life;  // of the environment that it was in
+    std::uint64_t number = 0;
+    std::uint64_t boot_unix_ns = 0;
+    std::uint64_t ended_boot_ns = 0;
+    Exactness exactness = Exactness::kExact;
+    bh_exec exec{};
+};
+
 // Whether there is a ledger: whoever reads it first, or the agent, makes the directory. Until then
 // nobody asked, and the end of an environment does not pay for it.
 bool is_kept(const std::string& directory);
@@ -36,6 +46,7 @@ bool is_kept(const std::string& directory);
 // All of it or nothing. When it returns, killing anybody loses nothing any more. ENOSPC: the disk
 // is full.
 Status append(const std::string& directory, const Ended& ended);
+Status append(const std::string& directory, const EndedExec& ended);
 
 // What is pending, taken out of the way of those who append. Stays in DIRECTORY/storing until
 // done(), so that who is killed in between leaves it to the next.
@@ -45,6 +56,7 @@ public:
     static Result<Taken> take(const std::string& directory);
 
     [[nodiscard]] const std::vector<Ended>& readings() const { return readings_; }
+    [[nodiscard]] const std::vector<EndedExec>& execs() const { return execs_; }
     // Of another version of Bulkhead, which alone can read them: done() keeps them.
     [[nodiscard]] std::size_t foreign() const { return foreign_; }
 
@@ -60,6 +72,7 @@ private:
     std::string directory_;
     UniqueFd lock_;
     std::vector<Ended> readings_;
+    std::vector<EndedExec> execs_;
     std::string foreign_bytes_;
     std::size_t foreign_ = 0;
 };

@@ -1,5 +1,7 @@
 #include "runtime/ledger/schema.h"
 
+#include <array>
+
 #include "runtime/ledger/ledger.h"
 
 namespace bulkhead::ledger {
@@ -12,7 +14,9 @@ constexpr std::int64_t kApplicationId = 0x424c4b48;  // "BLKH", shown by file(1)
 constexpr const char* kSettings =
     "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;";
 
-constexpr const char* kTables = R"(
+// What makes the next version of a file; of an empty one the first.
+constexpr std::array kSteps = {
+    R"(
 CREATE TABLE receipts (
   id INTEGER PRIMARY KEY,
   boot TEXT NOT NULL,
@@ -44,8 +48,25 @@ CREATE TABLE readings (
 CREATE INDEX readings_by_time ON readings (noted_ns);
 PRAGMA user_version = 1;
 PRAGMA application_id = 1112296264;
-)";
-static_assert(kSchemaVersion == 1 && kApplicationId == 1112296264);
+)",
+    R"(
+CREATE TABLE exec_receipts (
+  id INTEGER PRIMARY KEY,
+  boot TEXT NOT NULL,
+  loaded_ns INTEGER NOT NULL,
+  serial INTEGER NOT NULL,
+  exec INTEGER NOT NULL,
+  environment TEXT NOT NULL,
+  started_ns INTEGER NOT NULL,
+  ended_ns INTEGER NOT NULL,
+  document TEXT NOT NULL,
+  UNIQUE (boot, loaded_ns, exec)
+) STRICT;
+CREATE INDEX exec_receipts_by_end ON exec_receipts (ended_ns);
+CREATE INDEX exec_receipts_by_name ON exec_receipts (environment, ended_ns);
+PRAGMA user_version = 2;
+)"};
+static_assert(kSchemaVersion == kSteps.size() && kApplicationId == 1112296264);
 
 Status make_tables(Database& database) {
     auto transaction = Transaction::begin(database);
@@ -53,8 +74,8 @@ Status make_tables(Database& database) {
         return fail(std::move(transaction).error());
     // Another one may have made them meanwhile.
     BULKHEAD_TRY_VALUE(version, database.number("PRAGMA user_version"));
-    if (version == 0)
-        BULKHEAD_TRY(database.execute(kTables));
+    for (auto done = static_cast<std::size_t>(version); done < kSteps.size(); ++done)
+        BULKHEAD_TRY(database.execute(kSteps[done]));
     return transaction->commit();
 }
 

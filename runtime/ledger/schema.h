@@ -8,7 +8,8 @@
 
 namespace bulkhead::ledger {
 
-// Makes the tables in an empty file. An error for a file of a newer version, or of another program.
+// Makes the tables that an empty file, or one of an older version, lacks. An error for a file of a
+// newer version, or of another program.
 Status prepare_schema(Database& database, const std::string& path);
 
 }  // namespace bulkhead::ledger

@@ -84,6 +84,8 @@ public:
     // Kills it where nobody waited for its end.
     ~Ongoing();
 
+    [[nodiscard]] pid_t pid() const { return pid_; }
+
     // As Actor::run().
     int join();
 

@@ -1,9 +1,10 @@
 // Between the end of an environment and the commit, somebody is killed at any of the system calls,
 // or the power is cut: nothing is lost, nothing is doubled.
 //
-// A child does what the end of environments does: it leaves final readings, "withdraws" each once
-// that is done, and moves what is pending into the ledger. It is traced, and ends at a random
-// system call; the next child goes on with the environments that are left, as commands do.
+// A child does what the end of environments does: it leaves final readings, of an environment and
+// of an exec in it, "withdraws" each once that is done, and moves what is pending into the ledger.
+// It is traced, and ends at a random system call; the next child goes on with the environments that
+// are left, as commands do.
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
@@ -53,7 +54,9 @@ private:
 
 int store_all(const SharedKernel& kernel, const std::string& directory) {
     while (kernel->withdrawn < kernel->ended) {
-        if (!ledger::append(directory, ended(kernel->withdrawn + 1)))
+        const std::uint32_t serial = kernel->withdrawn + 1;
+        if (!ledger::append(directory, ended_exec(serial)) ||
+            !ledger::append(directory, ended(serial)))
             return 1;
         ++kernel->withdrawn;
     }
@@ -126,6 +129,18 @@ void expect_each_once(const std::string& directory, std::uint32_t withdrawn) {
     const bool adds_up =
         sum == 0 || (totals->contains("cpu.total_ns") && totals->at("cpu.total_ns") == sum);
     ASSERT_TRUE(adds_up);
+    expect_each_exec_once(*ledger, withdrawn, serials->size());
+}
+
+// The exec's goes to the file first.
+void expect_each_exec_once(const ledger::Ledger& ledger, std::uint32_t withdrawn,
+                           std::size_t environments) {
+    const auto execs = ledger.exec_receipts({});
+    ASSERT_TRUE(execs);
+    ASSERT_GE(execs->size(), environments) << "lost";
+    ASSERT_LE(execs->size(), withdrawn + 1) << "doubled";
+    for (std::uint32_t i = 0; i < execs->size(); ++i)
+        ASSERT_EQ((*execs)[i].document["exec"], i + 1);
 }
 
 void copy(const fs::path& from, const fs::path& to) {

@@ -1,6 +1,7 @@
 // Ended environments that never ran, and a ledger in a directory of its own.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -28,6 +29,27 @@ inline ledger::Ended ended(std::uint32_t serial) {
     one.reading.usage.cpu_ns = serial * 1'000'000ULL;
     one.reading.state.exited_ns = one.ended_boot_ns;
     one.reading.state.counts.traffic[BH_SENT] = {serial * 10ULL, serial};
+    return one;
+}
+
+// An exec of that environment, by the same number: it ran the second before its end, and used
+// SERIAL ms of CPU time.
+inline ledger::EndedExec ended_exec(std::uint32_t serial) {
+    const ledger::Ended environment = ended(serial);
+    ledger::EndedExec one{.life = environment.life,
+                          .number = serial,
+                          .boot_unix_ns = kBootUnixNs,
+                          .ended_boot_ns = environment.ended_boot_ns,
+                          .exactness = ledger::Exactness::kExact,
+                          .exec = {}};
+    one.exec.label = environment.reading.label;
+    one.exec.started_ns = environment.ended_boot_ns - kSecondNs;
+    one.exec.exited_ns = one.exec.ended_ns = environment.ended_boot_ns;
+    one.exec.execs = 1;
+    one.exec.exit_status = 3 << 8;
+    one.exec.counts.cpu_ns = serial * 1'000'000ULL;
+    std::copy_n(environment.reading.record.name, BH_NAME_BYTES, one.exec.environment);
+    std::string("sh").copy(one.exec.command, BH_COMMAND_BYTES - 1);
     return one;
 }
 

@@ -76,6 +76,48 @@ TEST(Ledger, CountsALifeOnceHoweverOftenItIsStored) {
               (std::vector<std::uint32_t>{1, 2, 3}));
 }
 
+TEST(Ledger, KeepsExecsApartOnceEach) {
+    const LedgerDirectory place("ledger");
+    append_all(place.path(), {2});
+    for (const std::uint32_t serial : {2U, 1U, 2U})
+        ASSERT_TRUE(ledger::append(place.path(), ended_exec(serial)));
+    auto ledger = Ledger::open(place.path());
+    ASSERT_TRUE(ledger);
+    EXPECT_EQ(drain(*ledger, place.path())->stored, 3U);
+    EXPECT_EQ(ledger->count().value(), 1U) << "an environment's receipt has what its execs used";
+    EXPECT_EQ(total(*ledger, "cpu.total_ns"), 2'000'000U);
+    const auto execs = ledger->exec_receipts({});
+    ASSERT_EQ(execs->size(), 2U);
+    EXPECT_EQ((*execs)[0].environment, "env-1") << "in the order of their ends";
+    EXPECT_EQ((*execs)[1].document["exec"], 2);
+    EXPECT_EQ((*execs)[1].document["command"], "sh");
+    EXPECT_EQ((*execs)[1].document["cpu"]["total_ns"], 2'000'000);
+    EXPECT_EQ((*execs)[1].document["exit"]["code"], 3);
+    EXPECT_TRUE((*execs)[1].document["io"].is_null()) << "not metered for an exec";
+    EXPECT_EQ((*execs)[1].started_unix_ns, kBootUnixNs + 11 * kSecondNs);
+    EXPECT_EQ((*execs)[1].until_unix_ns, kBootUnixNs + 12 * kSecondNs);
+    EXPECT_EQ(
+        ledger->exec_receipts({.environment = "env-2", .since_unix_ns = {}, .until_unix_ns = {}})
+            ->size(),
+        1U);
+}
+
+TEST(Ledger, TakesOverAFileOfTheFirstVersion) {
+    const LedgerDirectory place("ledger");
+    append_all(place.path(), {1});
+    {
+        auto ledger = Ledger::open(place.path());
+        ASSERT_TRUE(drain(*ledger, place.path()));
+    }
+    execute(place.file("ledger.db"), "DROP TABLE exec_receipts; PRAGMA user_version = 1");
+    ASSERT_TRUE(ledger::append(place.path(), ended_exec(1)));
+    auto ledger = Ledger::open(place.path());
+    ASSERT_TRUE(ledger) << ledger.error().message();
+    EXPECT_EQ(drain(*ledger, place.path())->stored, 1U);
+    EXPECT_EQ(ledger->count().value(), 1U);
+    EXPECT_EQ(ledger->exec_receipts({})->size(), 1U);
+}
+
 TEST(Ledger, TellsBootsAndLoadsApart) {
     const LedgerDirectory place("ledger");
     auto ledger = Ledger::open(place.path());
@@ -204,11 +246,11 @@ TEST(Ledger, SaysThatItIsDamagedAndLeavesIt) {
 TEST(Ledger, RefusesANewerVersionAndAnotherProgramsFile) {
     const LedgerDirectory place("ledger");
     ASSERT_TRUE(Ledger::open(place.path()));
-    execute(place.file("ledger.db"), "PRAGMA user_version = 2");
+    execute(place.file("ledger.db"), "PRAGMA user_version = 3");
     auto refused = Ledger::open(place.path());
     ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().message().find("newer bulkhead: its schema is 2"), std::string::npos);
-    execute(place.file("ledger.db"), "PRAGMA user_version = 1; PRAGMA application_id = 5");
+    EXPECT_NE(refused.error().message().find("newer bulkhead: its schema is 3"), std::string::npos);
+    execute(place.file("ledger.db"), "PRAGMA user_version = 2; PRAGMA application_id = 5");
     refused = Ledger::open(place.path());
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message().find("no ledger"), std::string::npos);

@@ -1,0 +1,142 @@
+#include "runtime/exec_usage.h"
+
+#include <utility>
+
+#include "loader/meters.h"
+#include "loader/refusals.h"
+#include "runtime/clock.h"
+#include "runtime/format.h"
+#include "runtime/receipt.h"
+
+namespace bulkhead::runtime {
+namespace {
+
+constexpr std::uint64_t kPageBytes = 4096;  // of x86-64; what the kernel counts in
+
+void copy_counts(const bh_task_counts& from, ExecUsage& to) {
+    bh_usage divided{};
+    divided.cpu_ns = from.cpu_ns;
+    divided.cpu_user_sampled_ns = from.cpu_user_sampled_ns;
+    divided.cpu_system_sampled_ns = from.cpu_system_sampled_ns;
+    loader::divide_cpu_time(divided);
+    to.cpu_user_ns = divided.cpu_user_ns;
+    to.cpu_system_ns = divided.cpu_system_ns;
+    to.cpu_ns = from.cpu_ns;
+    to.run_queue_delay_ns = from.run_delay_ns;
+    to.voluntary_switches = from.voluntary_switches;
+    to.involuntary_switches = from.involuntary_switches;
+    to.faults = from.minor_faults + from.major_faults;
+    to.major_faults = from.major_faults;
+}
+
+ExecUsage usage_of(std::uint64_t number, const bh_exec& exec, std::uint64_t boot_unix_ns) {
+    ExecUsage usage;
+    usage.environment = exec.environment;
+    usage.number = number;
+    usage.command = exec.command;
+    usage.pid = exec.pid;
+    usage.started_unix_ns = boot_unix_ns + exec.started_ns;
+    if (exec.exited_ns != 0)
+        usage.exit_status = static_cast<int>(exec.exit_status);
+    copy_counts(exec.counts, usage);
+    usage.largest_process_bytes = exec.largest_pages * kPageBytes;
+    usage.tasks = exec.tasks;
+    usage.tasks_peak = exec.tasks_peak;
+    usage.forks = exec.forks;
+    usage.execs = exec.execs;
+    usage.connects_ipv4 = exec.connects[BH_FAMILY_IPV4];
+    usage.connects_ipv6 = exec.connects[BH_FAMILY_IPV6];
+    for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id)
+        usage.refusals.push_back(
+            {loader::class_name(class_id), exec.refused[class_id], exec.audited[class_id]});
+    return usage;
+}
+
+std::uint64_t refused(const ExecUsage& usage) {
+    std::uint64_t sum = 0;
+    for (const Refusals& one : usage.refusals)
+        sum += one.refused;
+    return sum;
+}
+
+Json refusals_json(const ExecUsage& usage) {
+    Json refused_by = Json::object();
+    Json audited_by = Json::object();
+    for (const Refusals& one : usage.refusals) {
+        if (one.refused != 0)
+            refused_by[one.class_name] = one.refused;
+        if (one.audited != 0)
+            audited_by[one.class_name] = one.audited;
+    }
+    return {{"total", refused(usage)},
+            {"by_class", std::move(refused_by)},
+            {"audited_by_class", std::move(audited_by)}};
+}
+
+}  // namespace
+
+ExecUsage exec_usage_of(std::uint64_t number, const bh_exec& exec) {
+    return usage_of(number, exec, unix_ns_of_boot_ns(0));
+}
+
+ExecUsage exec_usage_of(const ledger::EndedExec& ended) {
+    ExecUsage usage = usage_of(ended.number, ended.exec, ended.boot_unix_ns);
+    usage.ended_unix_ns = ended.boot_unix_ns + ended.ended_boot_ns;
+    usage.exactness = ended.exactness;
+    return usage;
+}
+
+// Null is what the kernel does not count for one task.
+Json to_json(const ExecUsage& usage) {
+    return {{"environment", usage.environment},
+            {"exec", usage.number},
+            {"command", usage.command},
+            {"pid", usage.pid},
+            {"started", rfc3339(usage.started_unix_ns)},
+            {"cpu",
+             {{"user_ns", usage.cpu_user_ns},
+              {"system_ns", usage.cpu_system_ns},
+              {"total_ns", usage.cpu_ns},
+              {"nice_ns", nullptr},
+              {"run_queue_delay_ns", usage.run_queue_delay_ns},
+              {"voluntary_switches", usage.voluntary_switches},
+              {"involuntary_switches", usage.involuntary_switches}}},
+            {"memory",
+             {{"current_bytes", nullptr},
+              {"peak_bytes", nullptr},
+              {"largest_process_bytes", usage.largest_process_bytes},
+              {"faults", usage.faults},
+              {"major_faults", usage.major_faults},
+              {"minor_faults", usage.faults - usage.major_faults}}},
+            {"tasks",
+             {{"current", usage.tasks},
+              {"peak", usage.tasks_peak},
+              {"forks", usage.forks},
+              {"execs", usage.execs}}},
+            {"network",
+             {{"received_bytes", nullptr},
+              {"sent_bytes", nullptr},
+              {"connects_ipv4", usage.connects_ipv4},
+              {"connects_ipv6", usage.connects_ipv6}}},
+            {"io", nullptr},
+            {"refusals", refusals_json(usage)}};
+}
+
+Json receipt_json(const ExecUsage& usage) {
+    Json all = to_json(usage);
+    all["ended"] = rfc3339(usage.ended_unix_ns);
+    all["exit"] = exit_json(usage.exit_status);
+    all["exact"] = usage.exactness == ledger::Exactness::kExact;
+    return all;
+}
+
+std::string to_text(const ExecUsage& usage) {
+    return formatted(
+        "  exec {:<5} {}, process {}: {:.3f} s user, {:.3f} s system, {} tasks now, {} at most, {} "
+        "forks, {} execs, {} refusals\n",
+        usage.number, usage.command, usage.pid, static_cast<double>(usage.cpu_user_ns) / 1e9,
+        static_cast<double>(usage.cpu_system_ns) / 1e9, usage.tasks, usage.tasks_peak, usage.forks,
+        usage.execs, refused(usage));
+}
+
+}  // namespace bulkhead::runtime

@@ -1,0 +1,309 @@
+// What a command that was started in a running environment used, and all that came of it: against
+// what the kernel keeps for the cgroup.
+#include "loader/execs.h"
+
+#include <netinet/in.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <fstream>
+#include <functional>
+#include <optional>
+#include <string>
+#include <thread>
+
+#include "loader/unique_fd.h"
+#include "tests/kernel/fixtures.h"
+#include "tests/kernel/meter_support.h"
+#include "tests/kernel/proofs.h"
+
+namespace bulkhead::tests {
+namespace {
+
+class Pipe {
+public:
+    Pipe() { EXPECT_EQ(::pipe(ends_), 0); }
+    Pipe(const Pipe&) = delete;
+    Pipe& operator=(const Pipe&) = delete;
+    ~Pipe() {
+        ::close(ends_[0]);
+        ::close(ends_[1]);
+    }
+
+    void wait() const {
+        char byte = 0;
+        (void)!::read(ends_[0], &byte, 1);
+    }
+    void go() const { EXPECT_EQ(::write(ends_[1], "", 1), 1); }
+
+private:
+    int ends_[2]{};
+};
+
+// The first number of /proc/PID/schedstat: what the task has had of a CPU.
+std::uint64_t on_cpu_ns(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/schedstat");
+    std::uint64_t running = 0;
+    EXPECT_TRUE(file >> running);
+    return running;
+}
+
+bool is_asleep(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(file, line);)
+        if (line.starts_with("State:"))
+            return line[line.find_first_not_of("\t ", 6)] == 'S';
+    return false;
+}
+
+// An act that is an exec of its own. Begins with the object; ended when it is waited for.
+class Exec {
+public:
+    Exec(BareEnvironment& environment, const std::function<int()>& act)
+        : act_(&environment, [this, act] {
+              go_.wait();
+              return act();
+          }) {
+        for (int tries = 0; tries < 20'000 && !is_asleep(act_.pid()); ++tries)
+            ::usleep(1000);
+        had_ns_ = on_cpu_ns(act_.pid());
+        const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, act_.pid(), 0)));
+        auto execs = loader::Execs::open();
+        if (!execs) {
+            ADD_FAILURE() << execs.error().message();
+            return;
+        }
+        execs_.emplace(std::move(*execs));
+        bh_exec first{};
+        first.label = environment.label();
+        const auto number = execs_->begin(pidfd.get(), first);
+        EXPECT_TRUE(number) << number.error().message();
+        number_ = number.value_or(0);
+    }
+    Exec(const Exec&) = delete;
+    Exec& operator=(const Exec&) = delete;
+    ~Exec() { EXPECT_TRUE(execs_->forget(number_)); }
+
+    void go() const { go_.go(); }
+    int join() { return act_.join(); }
+    [[nodiscard]] pid_t pid() const { return act_.pid(); }
+    // What its first task had of a CPU before it was one.
+    [[nodiscard]] std::uint64_t had_ns() const { return had_ns_; }
+
+    [[nodiscard]] bh_exec row() const {
+        const auto found = execs_->find(number_);
+        EXPECT_TRUE(found && *found);
+        return found && *found ? **found : bh_exec{};
+    }
+
+    // With what runs counted until now.
+    [[nodiscard]] bh_exec settled() const {
+        const auto settled = execs_->settle();
+        EXPECT_TRUE(settled) << settled.error().message();
+        return row();
+    }
+
+    // Once its last task is gone, also from its CPU.
+    [[nodiscard]] bh_exec ended() const {
+        for (int tries = 0; tries < 10'000 && row().ended_ns == 0; ++tries)
+            ::usleep(1000);
+        EXPECT_NE(row().ended_ns, 0U) << "it did not end";
+        return row();
+    }
+
+    int run() {
+        go();
+        return join();
+    }
+
+private:
+    Pipe go_;
+    Ongoing act_;
+    std::uint64_t had_ns_ = 0;
+    std::optional<loader::Execs> execs_;
+    std::uint64_t number_ = 0;
+};
+
+int wait_for(pid_t child) {
+    int status = 0;
+    return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+PROVES(Exec, LastsUntilItsLastTaskIsGone, "bh_newtask", "bh_switch", "bh_task_alloc");
+TEST(Exec, LastsUntilItsLastTaskIsGone) {
+    BareEnvironment mine("mine");
+    const Pipe end;
+    Exec exec(mine, [&] {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            ::setsid();
+            if (::fork() == 0)
+                end.wait();
+            ::_exit(0);
+        }
+        return wait_for(child) == 0 ? 7 : 1;
+    });
+    EXPECT_EQ(exec.row().tasks, 1U);
+    EXPECT_EQ(exec.run(), 7);
+    for (int tries = 0; tries < 10'000 && exec.row().exited_ns == 0; ++tries)
+        ::usleep(1000);
+    const bh_exec detached = exec.row();
+    EXPECT_NE(detached.exited_ns, 0U);
+    EXPECT_EQ(WEXITSTATUS(detached.exit_status), 7);
+    EXPECT_EQ(detached.ended_ns, 0U) << "one of it lives";
+    end.go();
+    const bh_exec row = exec.ended();
+    EXPECT_EQ(row.tasks, 0U);
+    EXPECT_EQ(row.forks, 2U);
+    EXPECT_GE(row.tasks_peak, 2U);
+    EXPECT_LE(row.tasks_peak, 3U);
+    EXPECT_GE(row.ended_ns, row.exited_ns);
+    EXPECT_EQ(WEXITSTATUS(row.exit_status), 7);
+}
+
+// What a task is charged, its cgroup is charged: the two sums are of the same numbers.
+TEST(Exec, CpuTimeIsThatOfItsCgroup) {
+    BareEnvironment mine("mine");
+    Exec exec(mine, [] {
+        std::thread([] { burn_cpu_ms(60); }).join();
+        const pid_t child = ::fork();
+        burn_cpu_ms(120);
+        if (child == 0)
+            ::_exit(0);
+        return wait_for(child);
+    });
+    const std::uint64_t before_ns = read_meters(mine).usage.cpu_ns;
+    EXPECT_EQ(exec.run(), 0);
+    const bh_exec row = exec.ended();
+    EXPECT_GT(row.counts.cpu_ns, 180'000'000U);
+    EXPECT_EQ(row.counts.cpu_ns - exec.had_ns(), read_meters(mine).usage.cpu_ns - before_ns);
+    EXPECT_EQ(row.forks, 2U) << "a thread and a process";
+    EXPECT_GT(row.counts.cpu_user_sampled_ns, 0U);
+    EXPECT_GT(row.counts.voluntary_switches, 0U);
+    EXPECT_GT(row.counts.minor_faults, 0U);
+    EXPECT_GT(row.largest_pages, 16U);
+}
+
+PROVES(Exec, IsReadWhileItRuns, "bh_exec_pass");
+TEST(Exec, IsReadWhileItRuns) {
+    BareEnvironment mine("mine");
+    const Pipe end;
+    Exec exec(mine, [&] {
+        burn_cpu_ms(150);
+        end.wait();
+        burn_cpu_ms(150);
+        return 0;
+    });
+    const std::uint64_t before_ns = read_meters(mine).usage.cpu_ns;
+    exec.go();
+    for (int tries = 0; tries < 20'000 && on_cpu_ns(exec.pid()) < 150'000'000; ++tries)
+        ::usleep(1000);
+    for (int tries = 0; tries < 20'000 && !is_asleep(exec.pid()); ++tries)
+        ::usleep(1000);
+    const bh_exec running = exec.settled();
+    EXPECT_EQ(running.ended_ns, 0U);
+    EXPECT_EQ(running.counts.cpu_ns, on_cpu_ns(exec.pid()));
+    EXPECT_EQ(exec.settled().counts.cpu_ns, running.counts.cpu_ns) << "once more adds nothing";
+    end.go();
+    EXPECT_EQ(exec.join(), 0);
+    const bh_exec row = exec.ended();
+    EXPECT_EQ(row.counts.cpu_ns - exec.had_ns(), read_meters(mine).usage.cpu_ns - before_ns);
+}
+
+// Acts of others in the environment are not its own.
+PROVES(Exec, CountsItsOwnActs, "bh_exec", "bh_task_kill", "bh_sock_connect");
+TEST(Exec, CountsItsOwnActs) {
+    BareEnvironment mine("mine");
+    mine.allow(BH_CLASS_FILES);
+    Actor target(nullptr);
+    const auto signal_host = [&] { return outcome(::kill(target.pid(), 0)); };
+    const auto connect_nowhere = [] {
+        const UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(1);
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        return outcome(::connect(socket.get(), reinterpret_cast<sockaddr*>(&to), sizeof to));
+    };
+    Exec exec(mine, [&] {
+        if (signal_host() != EPERM || signal_host() != EPERM)
+            return 1;
+        if (connect_nowhere() != ECONNREFUSED)
+            return 2;
+        ::execl("/bin/true", "true", nullptr);
+        return errno;
+    });
+    EXPECT_EQ(Actor::run(&mine, signal_host), EPERM);
+    EXPECT_EQ(Actor::run(&mine, connect_nowhere), ECONNREFUSED);
+    EXPECT_EQ(exec.run(), 0);
+    const bh_exec row = exec.ended();
+    EXPECT_EQ(row.refused[BH_CLASS_SIGNAL], 2U);
+    EXPECT_EQ(mine.state().refused[BH_CLASS_SIGNAL], 3U);
+    EXPECT_EQ(row.connects[BH_FAMILY_IPV4], 1U);
+    EXPECT_EQ(mine.state().counts.connects[BH_FAMILY_IPV4], 2U);
+    EXPECT_EQ(row.execs, 1U);
+    mine.set_mode(BH_MODE_AUDIT);
+    Exec audited(mine, signal_host);
+    EXPECT_EQ(audited.run(), 0);
+    EXPECT_EQ(audited.ended().audited[BH_CLASS_SIGNAL], 1U);
+    EXPECT_EQ(audited.row().refused[BH_CLASS_SIGNAL], 0U);
+}
+
+TEST(Exec, IsNotHeldUpByForksThatFailed) {
+    BareEnvironment mine("mine");
+    std::ofstream(mine.cgroup() + "/pids.max") << 1;
+    Exec exec(mine, [] {
+        int failed = 0;
+        for (int i = 0; i < 3; ++i)
+            failed += ::fork() < 0 && errno == EAGAIN ? 1 : 0;
+        return failed;
+    });
+    EXPECT_EQ(exec.run(), 3);
+    const bh_exec row = exec.ended();
+    EXPECT_EQ(row.forks, 0U);
+    EXPECT_EQ(row.tasks_peak, 1U);
+}
+
+// As wait(2) has it, also where the first thread was gone before.
+TEST(Exec, KeepsTheStatusOfItsFirstProcess) {
+    BareEnvironment mine("mine");
+    Exec threads(mine, [] {
+        std::thread([] {
+            ::usleep(1000);
+            ::_exit(9);
+        }).detach();
+        ::syscall(SYS_exit, 3);
+        return 1;
+    });
+    EXPECT_EQ(threads.run(), 9);
+    EXPECT_EQ(WEXITSTATUS(threads.ended().exit_status), 9);
+    Exec killed(mine, [] { return ::pause(); });
+    killed.go();
+    ::kill(killed.pid(), SIGKILL);
+    EXPECT_EQ(WTERMSIG(killed.ended().exit_status), SIGKILL);
+}
+
+TEST(Exec, IsNotOfWhoHasOnlyTheLabel) {
+    BareEnvironment mine("mine");
+    Exec exec(mine, [] { return 0; });
+    EXPECT_EQ(Actor::run(&mine,
+                         [] {
+                             const pid_t child = ::fork();
+                             if (child == 0)
+                                 ::_exit(0);
+                             return wait_for(child);
+                         }),
+              0);
+    EXPECT_EQ(exec.row().forks, 0U);
+    EXPECT_EQ(exec.run(), 0);
+    EXPECT_EQ(exec.ended().forks, 0U);
+}
+
+}  // namespace
+}  // namespace bulkhead::tests
