@@ -221,8 +221,8 @@ TEST(BadInput, AgentWithAWrongCommandLine) {
          {"nowhere", "127.0.0.1", "127.0.0.1:", "127.0.0.1:99999", "::1:9750"})
         expect_refused(bulkhead({"agent", "--listen", address}),
                        {2, {address, "is not an address and port"}});
-    expect_refused(bulkhead({"agent", "--listen", "no.such.host.invalid:19752"}),
-                   {2, {"no.such.host.invalid:19752"}});
+    expect_refused(bulkhead({"agent", "--listen", "192.0.2.1:19752"}),
+                   {1, {"192.0.2.1:19752", "Cannot assign", "--listen ADDRESS:PORT"}});
     expect_refused(bulkhead({"agent", "--web-config", "/no/such/file"}), {2, {"/no/such/file"}});
 }
 
