@@ -18,6 +18,13 @@ enum bh_cgroup_change {
 	BH_CGROUP_FILE,
 };
 
+/* Whether something may be changed. */
+enum bh_cgroup_verdict {
+	BH_CGROUP_REFUSED,
+	BH_CGROUP_REFUSED_OWN, /* a policy with BH_POLICY_OWN_CGROUPS would let it */
+	BH_CGROUP_ALLOWED,
+};
+
 /*
  * How far below the directory of the environment's cgroup, 0: that one; -1: elsewhere. The number
  * of a cgroup's inode is its id.
@@ -52,24 +59,24 @@ static __always_inline bool bh_cgroup_is_delegated(struct bh_environment *env,
 	return bh_cgroup_file_is_delegated(name);
 }
 
-/* True when one policy entire lets it change that. */
-static __noinline int bh_may_change_cgroup(struct bh_subject *subject, struct dentry *dentry,
-					   __u32 change)
+/* By one policy entire. */
+static __noinline int bh_judge_cgroup(struct bh_subject *subject, struct dentry *dentry,
+				      __u32 change)
 {
 	int i;
 
 	if (!subject || !subject->env || BPF_CORE_READ(dentry, d_sb, s_magic) != BH_MAGIC_CGROUP2 ||
 	    !bh_cgroup_is_delegated(subject->env, dentry, change))
-		return 0;
+		return BH_CGROUP_REFUSED;
 	for (i = 0; i < BH_MAX_TRIES; i++) {
 		struct bh_policy *policy = bh_policy_of(subject);
 		bool allowed = policy && policy->flags & BH_POLICY_OWN_CGROUPS;
 
 		if (bh_is_current(subject))
-			return allowed;
+			return allowed ? BH_CGROUP_ALLOWED : BH_CGROUP_REFUSED_OWN;
 		bh_subject_resolve(subject);
 	}
-	return 0;
+	return BH_CGROUP_REFUSED;
 }
 
 #endif

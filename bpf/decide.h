@@ -145,6 +145,12 @@ BH_PURE int bh_device_is_harmless(__u32 rdev)
 	}
 }
 
+/* mknod(2)'s number of a device in the kernel's own encoding. */
+BH_PURE __u32 bh_device_of_node(__u32 dev)
+{
+	return (dev >> 8 & 0xfff) << 20 | (dev >> 12 & 0xfff00) | (dev & 0xff);
+}
+
 /* Socket families, types and protocols as the system call has them. */
 enum bh_socket_numbers {
 	BH_AF_UNIX = 1,

@@ -22,6 +22,7 @@ struct bh_access {
 	struct inode *inode;
 	bool write;
 	bool names; /* of `write`: names are made, moved or removed in this directory */
+	bool own_cgroup; /* refused, but not to a policy that gives cgroups of one's own */
 };
 
 /* False also for what a file handle reached beside the part of the file system that is mounted. */
@@ -126,16 +127,18 @@ static __always_inline bool bh_is_below_pid(struct dentry *dentry)
  */
 static __always_inline int bh_write_class(struct bh_subject *subject, struct bh_access *access)
 {
+	int verdict;
+
 	switch (access->dentry->d_sb->s_magic) {
 	case BH_MAGIC_PROC:
 		return bh_is_below_pid(access->dentry) ? BH_ALLOWED : BH_CLASS_SYSCTL;
 	case BH_MAGIC_SYSFS:
 		return subject->env && subject->env->user_ns ? BH_CLASS_KERNEL_FILES : BH_ALLOWED;
 	case BH_MAGIC_CGROUP2:
-		if (bh_may_change_cgroup(subject, access->dentry,
-					 access->names ? BH_CGROUP_NAMES : BH_CGROUP_FILE))
-			return BH_ALLOWED;
-		return BH_CLASS_CGROUPS;
+		verdict = bh_judge_cgroup(subject, access->dentry,
+					  access->names ? BH_CGROUP_NAMES : BH_CGROUP_FILE);
+		access->own_cgroup = verdict == BH_CGROUP_REFUSED_OWN;
+		return verdict == BH_CGROUP_ALLOWED ? BH_ALLOWED : BH_CLASS_CGROUPS;
 	case BH_MAGIC_CGROUP:
 		return BH_CLASS_CGROUPS;
 	default:
@@ -161,6 +164,12 @@ static __always_inline int bh_kind_class(struct bh_subject *subject, struct bh_a
 	return access->write ? bh_write_class(subject, access) : BH_ALLOWED;
 }
 
+static __always_inline __u32 bh_access_bits(struct bh_access *access)
+{
+	return (access->write ? BH_ACCESS_WRITE : 0) |
+	       (access->own_cgroup ? BH_ACCESS_OWN_CGROUP : 0);
+}
+
 static __noinline int bh_refuse_file(struct bh_subject *subject, struct bh_access *access,
 				     __u16 hook, __u8 class_id)
 {
@@ -169,7 +178,7 @@ static __noinline int bh_refuse_file(struct bh_subject *subject, struct bh_acces
 		.class_id = class_id,
 		.object_kind = BH_OBJECT_FILE,
 		.values = { access->dentry->d_sb->s_dev, access->inode->i_ino,
-			    access->inode->i_mode, access->write },
+			    access->inode->i_mode, bh_access_bits(access) },
 		.path = access->dentry,
 	};
 

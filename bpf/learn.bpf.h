@@ -8,6 +8,7 @@
 #ifndef BULKHEAD_LEARN_BPF_H
 #define BULKHEAD_LEARN_BPF_H
 
+#include "bpf/climb.bpf.h"
 #include "bpf/request.bpf.h"
 
 /*
@@ -18,6 +19,7 @@ struct bh_lesson {
 	struct bh_learned_key key;
 	struct bh_learned row;
 	__u64 dentry;
+	__u8 head[BH_DENTRY_BYTES]; /* of the dentry that the walk up from it is at */
 };
 
 struct {
@@ -63,35 +65,59 @@ static __always_inline void bh_hash_path(struct bh_lesson *lesson)
 	lesson->key.object[1] = hash.second;
 }
 
+struct bh_spelling {
+	struct bh_lesson *lesson;
+	__u64 dentry;
+	__u32 used; /* of row.text */
+	int error;
+};
+
+/* What leaves room for another name. */
+#define BH_MAX_SPELLED (BH_LEARNED_BYTES - BH_COMPONENT_BYTES)
+
+static long bh_spell_name(__u32 depth, struct bh_spelling *spelling)
+{
+	struct bh_lesson *lesson = spelling->lesson;
+	__u32 used = spelling->used;
+	__u64 parent = 0;
+	long bytes;
+	int step;
+
+	if (used > BH_MAX_SPELLED)
+		return 1;
+	step = bh_climb_step(spelling->dentry, lesson->head, &parent);
+	if (step != BH_CLIMB_NAME) {
+		spelling->error = step == BH_CLIMB_ROOT ? 0 : -1;
+		return 1;
+	}
+	bytes = bpf_probe_read_kernel_str(lesson->row.text + used, BH_COMPONENT_BYTES,
+					  (void *)bh_head_field(lesson->head, __u64, d_name.name));
+	if (bytes <= 1)
+		return 1;
+	spelling->used = used + (bytes & (2 * BH_COMPONENT_BYTES - 1));
+	spelling->dentry = parent;
+	return 0;
+}
+
 /*
  * 0; -1: it has no path from the root on, or one too long. Global, so that the verifier looks at it
  * once.
  */
 __weak __noinline int bh_learn_path(struct bh_lesson *lesson)
 {
-	struct dentry *dentry, *parent;
-	__u32 used = 0, depth;
-	long bytes;
+	struct bh_spelling spelling = { .lesson = lesson, .error = -1 };
+	struct dentry *dentry;
+	__u32 used;
 
 	if (!lesson)
 		return -1;
+	spelling.dentry = lesson->dentry;
 	dentry = (struct dentry *)lesson->dentry;
 	if (BPF_CORE_READ(dentry, d_inode) && BPF_CORE_READ(dentry, d_inode, i_nlink) > 1)
 		lesson->row.flags |= BH_LEARNED_LINKED;
-	for (depth = 0; depth < BH_MAX_LEARNED_DEPTH; depth++) {
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (used > BH_LEARNED_BYTES - BH_COMPONENT_BYTES)
-			return -1;
-		if (parent == dentry)
-			break;
-		bytes = bpf_probe_read_kernel_str(lesson->row.text + used, BH_COMPONENT_BYTES,
-						  BPF_CORE_READ(dentry, d_name.name));
-		if (bytes <= 1)
-			return -1;
-		used += bytes & (2 * BH_COMPONENT_BYTES - 1);
-		dentry = parent;
-	}
-	if (depth == BH_MAX_LEARNED_DEPTH || dentry != BPF_CORE_READ(dentry, d_sb, s_root))
+	bpf_loop(BH_MAX_LEARNED_DEPTH, bh_spell_name, &spelling, 0);
+	used = spelling.used;
+	if (spelling.error || used > BH_MAX_SPELLED)
 		return -1;
 	/* The hash takes whole words. */
 	*(__u32 *)(lesson->row.text + used) = 0;
@@ -139,6 +165,7 @@ static __always_inline void bh_fill_lesson(struct bh_lesson *lesson, struct bh_r
 	} else if (request->hook == BH_HOOK_capable) {
 		lesson->key.kind = BH_LEARNED_CAPABILITY;
 		lesson->key.object[0] = request->values[0];
+		lesson->key.object[1] = request->values[1];
 	} else if (request->object_kind == BH_OBJECT_MOVE) {
 		lesson->key.kind = BH_LEARNED_MOVE;
 		lesson->key.object[0] = request->values[0];
@@ -182,6 +209,22 @@ __weak __noinline int bh_learn(struct bh_request *request)
 	bh_fill_lesson(lesson, request);
 	bh_keep_lesson(lesson, state);
 	return 0;
+}
+
+/*
+ * A file has several names, as who learned of it could not tell: overlayfs shows each name of such
+ * a file as one of its own, and opens the file itself next.
+ */
+static __always_inline void bh_learn_links(void)
+{
+	struct bh_lesson *lesson = bh_lesson_of_task(0);
+	struct bh_learned *known;
+
+	if (!lesson || lesson->key.kind != BH_LEARNED_FILE || lesson->key.hook != BH_HOOK_file_open)
+		return;
+	known = bpf_map_lookup_elem(&bh_learned, &lesson->key);
+	if (known)
+		known->flags |= BH_LEARNED_LINKED;
 }
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Changing what lies on a super block that is not the environment's, through a directory that
  * leaked in: no name is made, moved or removed there, no attribute changed; nor are attributes and
- * links read there. New device nodes are refused everywhere.
+ * links read there. New device nodes are refused everywhere, but of harmless devices.
  *
  * The path hooks see the mount and are not called by overlayfs for its own layers; the inode hooks
  * are, so they let a stacked file system act.
@@ -35,7 +35,17 @@ static __always_inline int bh_check_change(const struct path *path, __u16 hook)
 	return bh_refuse_file(&subject, &access, hook, class_id) ? -EPERM : 0;
 }
 
-/* A character device with number 0 is a whiteout of overlayfs. */
+/*
+ * One of a harmless device gives nothing that there is not already: an init makes them for services
+ * that get a /dev of their own. Number 0 is no device: a whiteout of overlayfs, or what such an
+ * init mounts over what a service may not see.
+ */
+static __always_inline bool bh_node_is_harmless(__u32 mode, __u32 dev)
+{
+	return !dev ||
+	       ((mode & S_IFMT) == S_IFCHR && bh_device_is_harmless(bh_device_of_node(dev)));
+}
+
 static __always_inline int bh_check_node(struct dentry *dentry, __u32 mode, __u32 dev)
 {
 	struct bh_subject subject;
@@ -47,7 +57,7 @@ static __always_inline int bh_check_node(struct dentry *dentry, __u32 mode, __u3
 		.path = dentry,
 	};
 
-	if (!bh_is_device(mode) || ((mode & S_IFMT) == S_IFCHR && !dev))
+	if (!bh_is_device(mode) || bh_node_is_harmless(mode, dev))
 		return 0;
 	if (!bh_subject_current(&subject))
 		return 0;

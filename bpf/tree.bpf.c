@@ -35,6 +35,16 @@ static __always_inline int bh_check_program(struct bh_subject *subject, struct f
 	return bh_check_file(subject, file, ask);
 }
 
+/* On 6.1 it carries the path of the overlay, later one of a mount that nobody can name. */
+static __always_inline bool bh_lies_below_overlay(struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+
+	return file->f_inode != dentry->d_inode ||
+	       (bh_mount_is_internal(file->f_path.mnt, dentry->d_sb) &&
+		!(dentry->d_sb->s_flags & SB_NOUSER));
+}
+
 SEC("lsm/file_open")
 int BPF_PROG(bh_tree_open, struct file *file)
 {
@@ -42,6 +52,8 @@ int BPF_PROG(bh_tree_open, struct file *file)
 
 	if (!bh_subject_has_tree(&subject))
 		return 0;
+	if (file->f_inode->i_nlink > 1 && bh_lies_below_overlay(file))
+		bh_learn_links();
 
 	struct bh_ask ask = {
 		.hook = BH_HOOK_file_open,

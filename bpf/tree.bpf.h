@@ -16,7 +16,6 @@
 
 #define EXDEV 18
 #define BH_MAX_WALK 256 /* directories above a file; deeper is refused */
-#define BH_DENTRY_BYTES 128 /* of struct dentry: more than lie before the end of its name */
 #define BH_MAX_ATTEMPTS 2 /* while policies are published */
 
 struct bh_name {
@@ -155,10 +154,6 @@ static __noinline int bh_find_root(struct bh_walk *walk, __u32 dev)
 	return 0;
 }
 
-/* A field of the dentry that the walk is at. */
-#define bh_field_here(walk, type, field)                                                           \
-	(*(type *)((walk)->head + bpf_core_field_offset(struct dentry, field)))
-
 struct bh_climb {
 	struct bh_walk *walk;
 	__u64 dentry;
@@ -167,32 +162,27 @@ struct bh_climb {
 
 static long bh_step_up(__u32 depth, struct bh_climb *climb)
 {
-	struct dentry *dentry = (struct dentry *)climb->dentry;
 	struct bh_walk *walk = climb->walk;
 	struct bh_name *name;
-	__u64 parent;
+	__u64 parent = 0;
+	int step;
 
-	if (bpf_probe_read_kernel(walk->head, sizeof(walk->head), dentry))
-		return 1;
-	parent = bh_field_here(walk, __u64, d_parent);
-	if (parent == climb->dentry) {
-		climb->error = dentry == BPF_CORE_READ(dentry, d_sb, s_root) ? 0 : -1;
+	step = bh_climb_step(climb->dentry, walk->head, &parent);
+	if (step != BH_CLIMB_NAME) {
+		climb->error = step == BH_CLIMB_ROOT ? 0 : -1;
 		return 1;
 	}
 	name = &walk->names[depth & (BH_MAX_NODE_DEPTH - 1)];
-	name->sequence = bh_field_here(walk, __u32, d_seq.seqcount.sequence);
+	name->sequence = bh_head_field(walk->head, __u32, d_seq.seqcount.sequence);
 	name->dentry = climb->dentry;
-	name->text = bh_field_here(walk, __u64, d_name.name);
-	name->bytes = bh_field_here(walk, __u32, d_name.len);
+	name->text = bh_head_field(walk->head, __u64, d_name.name);
+	name->bytes = bh_head_field(walk->head, __u32, d_name.len);
 	walk->count = depth + 1;
 	climb->dentry = parent;
 	return 0;
 }
 
-/*
- * From walk->dentry up to the root: 0; -1: too deep, or not connected to it. By address and not
- * typed, and a step at a time: the verifier looks at one step, not at 256.
- */
+/* From walk->dentry up to the root: 0; -1: too deep, or not connected to it. */
 static __always_inline int bh_walk_up(struct bh_walk *walk)
 {
 	struct bh_climb climb = { .walk = walk, .dentry = walk->dentry, .error = -1 };

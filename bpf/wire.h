@@ -406,6 +406,12 @@ enum bh_object_kind {
 	BH_OBJECT_BUDGET, /* values: bh_budget_kind, used, amount, period in ns */
 };
 
+/* The access of BH_OBJECT_FILE, but of the classes that ask for a bh_right. */
+enum bh_file_access {
+	BH_ACCESS_WRITE = 1 << 0,
+	BH_ACCESS_OWN_CGROUP = 1 << 1, /* BH_POLICY_OWN_CGROUPS would give it */
+};
+
 enum bh_refusal_flags {
 	BH_REFUSAL_AUDITED = 1 << 0, /* allowed: the environment's mode is audit */
 	BH_REFUSAL_INTERNAL = 1 << 1, /* a helper failed, so the decision was to refuse */

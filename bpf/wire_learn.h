@@ -13,11 +13,12 @@
 
 enum bh_learned_kind {
 	BH_LEARNED_CLASS, /* an act of the class, whatever its object */
-	BH_LEARNED_FILE, /* object: hash of the path and its super block; access: bh_right */
+	/* object: hash of the path and its super block; access: bh_right or bh_file_access */
+	BH_LEARNED_FILE,
 	BH_LEARNED_MOVE, /* object: object[0] of the two files, from and to */
 	BH_LEARNED_ADDRESS, /* object: the address; access: protocol << 16 | port */
 	BH_LEARNED_PORT, /* access: protocol << 16 | port */
-	BH_LEARNED_CAPABILITY, /* object: its number */
+	BH_LEARNED_CAPABILITY, /* object: its number, and the depth of the user namespace */
 };
 
 /* Key of bh_learned: what tells one act from another. */

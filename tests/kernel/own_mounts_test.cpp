@@ -241,6 +241,7 @@ FENCE_TEST(GivesCgroupsBelowItsOwn, "bh_mkdir", "bh_rmdir") {
               0);
     expect_refused(*mine, {BH_HOOK_path_mkdir, BH_CLASS_CGROUPS, EPERM},
                    [&] { return make_and_remove(beside); });
+    EXPECT_EQ(mine->last_refusal().object[3], std::uint64_t{BH_ACCESS_WRITE});
     mine.give();
     ASSERT_EQ(::mkdir(beside.c_str(), 0755), 0);
     EXPECT_EQ(Actor::run(&*mine, [&] { return outcome(::rmdir(beside.c_str())); }), EPERM);
@@ -248,6 +249,8 @@ FENCE_TEST(GivesCgroupsBelowItsOwn, "bh_mkdir", "bh_rmdir") {
     mine->refuse(BH_CLASS_CGROUPS);  // another generation, without the row
     expect_refused(*mine, {BH_HOOK_path_mkdir, BH_CLASS_CGROUPS, EPERM},
                    [&] { return make_and_remove(below); });
+    EXPECT_EQ(mine->last_refusal().object[3],
+              std::uint64_t{BH_ACCESS_WRITE | BH_ACCESS_OWN_CGROUP});
 }
 
 FENCE_TEST(GivesOfItsOwnCgroupOnlyTheFilesThatFillOthers, "bh_file_open", "bh_chmod") {

@@ -168,6 +168,15 @@ FENCE_TEST(MakesNoDeviceNodeOnItsOwnFileSystem, "bh_mknod") {
         const int error = outcome(::mknod(own.at("mem").c_str(), S_IFCHR | 0600, makedev(1, 1)));
         return error != 0 ? error : outcome(::unlink(own.at("mem").c_str()));
     });
+    const auto make = [&](__u32 mode, dev_t device) {
+        return Actor::run(&mine, [&] {
+            const int error = outcome(::mknod(own.at("null").c_str(), mode | 0600, device));
+            return error != 0 ? error : outcome(::unlink(own.at("null").c_str()));
+        });
+    };
+    EXPECT_EQ(make(S_IFCHR, makedev(1, 3)), 0) << "it is harmless";
+    EXPECT_EQ(make(S_IFBLK, 0), 0) << "it is none";
+    EXPECT_EQ(make(S_IFBLK, makedev(1, 3)), EPERM);
 }
 
 FENCE_TEST(MakesNoCgroup, "bh_mkdir") {

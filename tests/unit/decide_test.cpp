@@ -2,6 +2,7 @@
 #include "bpf/decide.h"
 
 #include <gtest/gtest.h>
+#include <sys/sysmacros.h>
 
 #include <cstring>
 
@@ -55,6 +56,12 @@ TEST(Devices, HarmlessOnesAreCountedUpByNumber) {
     for (const __u32 dev : {BH_DEV(1, 1), BH_DEV(1, 4), BH_DEV(1, 11), BH_DEV(4, 1), BH_DEV(5, 1),
                             BH_DEV(10, 229), BH_DEV(10, 200), BH_DEV(10, 232), BH_DEV(8, 0)})
         EXPECT_FALSE(bh_device_is_harmless(dev)) << dev;
+}
+
+TEST(Devices, NumbersOfMknodAreThoseOfTheKernel) {
+    for (const auto& [major, minor] : {std::pair(1U, 3U), {136U, 255U}, {8U, 4097U}, {4095U, 256U}})
+        EXPECT_EQ(bh_device_of_node(static_cast<__u32>(makedev(major, minor))),
+                  major << 20 | minor);
 }
 
 TEST(FileSystems, KernelInterfacesHaveAClassOfTheirOwn) {
