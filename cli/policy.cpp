@@ -145,9 +145,11 @@ Result<int> learn(const Options& options) {
                       .c_str());
     else if (options.output.empty())
         std::fputs(learned.text.c_str(), stdout);
-    else if (learned.lost != 0)
-        print_formatted("{} is incomplete: {} acts could not be kept\n", options.output,
-                        learned.lost);
+    if (learned.lost != 0)
+        return fail(
+            Error(0, options.words[1] + " did " + std::to_string(learned.lost) +
+                         " acts more than could be kept: the policy is written, but incomplete")
+                .advise("learn again, with less at once"));
     return 0;
 }
 

@@ -44,6 +44,7 @@ struct Rules {
     std::vector<TreeNode> nodes;  // empty: no [files]
     PlacedTree places;            // where `nodes` lie in one environment; filled to be published
     std::vector<DeviceNode> devices;
+    __u64 lent_capabilities = 0;  // a start gives them, and that they are used is learned
     std::vector<PeerRow> peers;
     std::vector<RouteRow> routes;  // empty: no egress rules; else with rows for ::/0 and ::/128
 

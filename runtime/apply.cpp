@@ -11,6 +11,7 @@
 #include "runtime/learned_record.h"
 #include "runtime/life.h"
 #include "runtime/policy/classes.h"
+#include "runtime/policy/devices.h"
 #include "runtime/policy_record.h"
 #include "runtime/start.h"
 #include "runtime/store.h"
@@ -84,6 +85,7 @@ Status publish_in_mode(const std::string& name, std::uint64_t control,
     sources.push_back(
         {std::string(kBySet), "mode = \"" + std::string(policy::mode_name(mode)) + "\"\n"});
     BULKHEAD_TRY_VALUE(policy, policy::compile(std::move(sources)));
+    BULKHEAD_TRY(policy::find_devices(policy));
     BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
     BULKHEAD_TRY_VALUE(state, directory.load());
     BULKHEAD_TRY(apply_policy(name, policy, state.spec.policy.name));

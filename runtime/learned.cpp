@@ -1,5 +1,7 @@
 #include "runtime/learned.h"
 
+#include <linux/capability.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -10,6 +12,8 @@
 
 #include "loader/refusals.h"
 #include "runtime/format.h"
+#include "runtime/policy/capabilities.h"
+#include "runtime/policy/devices.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -67,6 +71,13 @@ bool names_change(unsigned hook) {
     }
 }
 
+// And not changes of what is mounted already, or shown at another place.
+bool mounts_anew(unsigned hook, std::uint32_t flags) {
+    constexpr std::uint32_t kOthers =
+        MS_REMOUNT | MS_BIND | MS_MOVE | MS_SHARED | MS_PRIVATE | MS_SLAVE | MS_UNBINDABLE;
+    return (hook == BH_HOOK_sb_mount || hook == BH_HOOK_move_mount) && (flags & kOthers) == 0;
+}
+
 class Observer {
 public:
     explicit Observer(const std::vector<MountPoint>& mounts) : mounts_(mounts) {}
@@ -108,7 +119,11 @@ private:
 
     static void add_class(std::map<bh_class, policy::SeenClass>& classes, const bh_learned_key& key,
                           const bh_learned& row, const std::string& object) {
-        policy::SeenClass& seen = classes[static_cast<bh_class>(key.class_id)];
+        add_to(classes[static_cast<bh_class>(key.class_id)], key, row, object);
+    }
+
+    static void add_to(policy::SeenClass& seen, const bh_learned_key& key, const bh_learned& row,
+                       const std::string& object) {
         seen.count += row.count;
         if (seen.example.empty())
             seen.example =
@@ -121,12 +136,11 @@ private:
         if ((row.flags & BH_REFUSAL_INTERNAL) == 0)
             path = path_in(mounts_, static_cast<std::uint32_t>(row.object[0]), within);
         if (key.class_id != BH_CLASS_PATHS && key.class_id != BH_CLASS_EXECUTION)
-            return add_class(seen_.classes, key, row, path.value_or(within));
+            return add_other_file(key, row, path, within);
         if (!path)
-            return add_class(seen_.nameless, key, row,
-                             formatted("inode {} of device {}:{}, {}", row.object[1],
-                                       row.object[0] >> 20, row.object[0] & 0xfffff, within));
-        const bool is_directory = S_ISDIR(row.object[2]);
+            return add_nameless(key, row, within);
+        // Of one that is made there was nothing to look at.
+        const bool is_directory = S_ISDIR(row.object[2]) || key.hook == BH_HOOK_path_mkdir;
         if (names_change(key.hook)) {
             Known& known = known_[key.object[0]];
             known.path = *path;
@@ -139,6 +153,34 @@ private:
              .is_directory = is_directory,
              .has_other_names = (row.flags & BH_LEARNED_LINKED) != 0,
              .count = row.count});
+    }
+
+    // What other rules than those of paths are about.
+    void add_other_file(const bh_learned_key& key, const bh_learned& row,
+                        const std::optional<std::string>& path, const std::string& within) {
+        const std::string object = path.value_or(within);
+        if (key.class_id == BH_CLASS_CGROUPS && (key.access & BH_ACCESS_OWN_CGROUP) != 0)
+            return add_to(seen_.own_cgroups, key, row, object);
+        if (key.class_id == BH_CLASS_DEVICES && key.hook == BH_HOOK_file_open && path &&
+            policy::is_device_name(*path))
+            return add_to(seen_.devices[*path], key, row, "");
+        if (key.class_id == BH_CLASS_MOUNTS && path && mounts_anew(key.hook, key.access))
+            seen_.mounted.points.push_back(*path);
+        add_class(seen_.classes, key, row, object);
+    }
+
+    void add_nameless(const bh_learned_key& key, const bh_learned& row, const std::string& within) {
+        const auto dev = static_cast<std::uint32_t>(row.object[0]);
+        const bool is_shown =
+            std::any_of(mounts_.begin(), mounts_.end(),
+                        [&](const MountPoint& mount) { return mount.dev == dev; });
+        if (key.class_id == BH_CLASS_PATHS && !is_shown && (row.flags & BH_REFUSAL_INTERNAL) == 0) {
+            seen_.mounted.rights |= key.access;
+            return add_to(seen_.mounted.files, key, row, within);
+        }
+        add_class(seen_.nameless, key, row,
+                  formatted("inode {} of device {}:{}, {}", row.object[1], row.object[0] >> 20,
+                            row.object[0] & 0xfffff, within));
     }
 
     void add_move(const bh_learned_key& key) {
@@ -162,11 +204,17 @@ private:
     }
 
     // One that reaches beyond the environment is of a class of its own, and is kept as well.
+    // Inside, the capability for mounting goes with the family.
     void add_capability(const bh_learned_key& key, const bh_learned& row) {
         const auto capability = static_cast<unsigned>(key.object[0]);
+        const bool is_inside = key.object[1] != 0;
         seen_.capabilities.insert(capability);
-        if (key.class_id != BH_CLASS_DROPPED_CAPABILITIES)
-            add_class(seen_.classes, key, row, formatted("capability {}", capability));
+        if (key.class_id == BH_CLASS_DROPPED_CAPABILITIES)
+            return;
+        bh_learned_key of_class = key;
+        if (capability == CAP_SYS_ADMIN && is_inside)
+            of_class.class_id = BH_CLASS_MOUNTS;
+        add_class(seen_.classes, of_class, row, policy::capability_name(capability));
     }
 
     const std::vector<MountPoint>& mounts_;

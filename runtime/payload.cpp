@@ -199,7 +199,7 @@ Report fork_under_reaper() {
 
 std::uint64_t capabilities_of(const loader::Rules& rules) {
     const bool keeps = BH_CONTROL_REFUSES(rules.control, BH_CLASS_DROPPED_CAPABILITIES) != 0;
-    return default_mask() | (keeps ? rules.policy.capabilities : 0);
+    return default_mask() | rules.lent_capabilities | (keeps ? rules.policy.capabilities : 0);
 }
 
 std::uint64_t capabilities_of(pid_t process) {

@@ -18,7 +18,7 @@ constexpr std::string_view kDirectory = "/dev/";
 constexpr std::array<std::string_view, 8> kHarmless = {"null",    "zero", "full", "random",
                                                        "urandom", "tty",  "ptmx", "pts"};
 
-std::string what_is_wrong(std::string_view path) {
+std::string wrong_name(std::string_view path) {
     if (!path.starts_with(kDirectory) || path.size() == kDirectory.size())
         return "a device is named by its node on this machine, such as \"/dev/fuse\"";
     const std::string_view name = path.substr(kDirectory.size());
@@ -46,6 +46,10 @@ __u32 kernel_number(dev_t device) {
 
 }  // namespace
 
+bool is_device_name(std::string_view path) {
+    return wrong_name(path).empty();
+}
+
 void compile_devices(Compilation& compilation) {
     const std::uint32_t list = compilation.last(Key::kAllowDevices, Form::kList);
     if (list == 0)
@@ -53,7 +57,7 @@ void compile_devices(Compilation& compilation) {
     std::vector<loader::DeviceNode>& devices = compilation.policy.rules.devices;
     for (const std::uint32_t number : compilation.entries_of_last(Key::kAllowDevices)) {
         const std::string& path = compilation.statement(number).value;
-        if (const std::string wrong = what_is_wrong(path); !wrong.empty())
+        if (const std::string wrong = wrong_name(path); !wrong.empty())
             compilation.mistake(number, mistake_in(path, wrong));
         else if (std::any_of(devices.begin(), devices.end(),
                              [&](const loader::DeviceNode& one) { return one.path == path; }))
@@ -87,6 +91,8 @@ Status find_devices(Policy& policy) {
                 Error(0, policy.describe_rule(device.rule) + " is no device", Fault::kUsage));
         device.mode = info.st_mode;
         device.device = info.st_rdev;
+        if ((row.learned >> BH_CLASS_DEVICES & 1) != 0)
+            continue;
         row.devices[row.device_count++] = {.rdev = kernel_number(info.st_rdev),
                                            .is_block = S_ISBLK(info.st_mode),
                                            .rule = static_cast<__u16>(device.rule)};

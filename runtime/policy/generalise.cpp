@@ -19,6 +19,11 @@ public:
         check_files();
         check_moves();
         check_network();
+        check_mounted();
+        for (const auto& [path, seen] : seen_.devices)
+            expect(decide_device(policy_, path), "device " + path);
+        if (seen_.own_cgroups.count != 0)
+            expect(decide_own_cgroups(policy_), "cgroup own");
         for (const unsigned capability : seen_.capabilities)
             expect(decide_capability(policy_, capability), capability_name(capability));
         for (const auto& [class_id, seen] : seen_.classes)
@@ -49,6 +54,13 @@ private:
                     refused_.push_back(act + file.path);
             }
         }
+    }
+
+    // By the default, which is what the root itself has.
+    void check_mounted() {
+        const std::uint32_t missing = seen_.mounted.rights & ~paths_.at("/").rights;
+        if (missing != 0)
+            refused_.push_back("what was mounted: " + seen_.mounted.files.example);
     }
 
     void check_moves() {

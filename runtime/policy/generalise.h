@@ -19,7 +19,8 @@ struct LearnedEntry {
 
 // [files]. Without a list of `execute` programs run where they may be read.
 struct LearnedFiles {
-    std::string otherwise = "refuse";
+    LearnedEntry otherwise = {"refuse", ""};
+    std::vector<LearnedEntry> by_default;  // as wide as that, so that no list names them
     std::vector<LearnedEntry> read, append, write, refuse;
     std::optional<std::vector<LearnedEntry>> execute;
 };

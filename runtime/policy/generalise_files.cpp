@@ -19,10 +19,19 @@ constexpr std::size_t kMostLines = 48;
 constexpr std::size_t kMany = 4;           // things read in a directory
 constexpr std::size_t kManyPrograms = 12;  // run from a directory
 
-// Directories that hold what belongs to many: never given whole because much in them was used.
+// Directories that hold what belongs to many: never given whole because much in them was used, nor
+// because a directory was made there.
 constexpr std::array<std::string_view, 8> kShared = {"/var/lib",   "/var/log",   "/var/cache",
                                                      "/var/spool", "/usr/local", "/usr/lib",
                                                      "/run/user",  "/sys/fs"};
+
+bool is_shared(std::string_view directory) {
+    return std::find(kShared.begin(), kShared.end(), directory) != kShared.end();
+}
+
+std::string_view directory_of(std::string_view path) {
+    return path.substr(0, path.rfind('/'));
+}
 
 bool is_number(std::string_view text) {
     return !text.empty() &&
@@ -82,6 +91,7 @@ public:
     std::optional<LearnedFiles> run() {
         for (const SeenFile& file : seen_.files)
             add(file);
+        add_mounted();
         collapse(root_);
         settle_moves();
         if (root_.runs)
@@ -114,8 +124,9 @@ private:
         const bool is_named = file.act == FileAct::kNamed && names.size() > 1;
         const bool is_code = (file.rights & (BH_RIGHT_WRITE | BH_RIGHT_APPEND)) == 0 &&
                              !names.empty() && is_library(names.back());
+        const bool stays = file.is_directory && is_shared(directory_of(file.path));
         const bool has_no_rule = file.has_other_names && !file.is_directory;
-        if (names.size() > 1 && (is_named || is_code || has_no_rule))
+        if (names.size() > 1 && ((is_named && !stays) || is_code || has_no_rule))
             names.pop_back();
         PathNode& node = node_of(names);
         const bool is_itself = node.path() == file.path;
@@ -137,11 +148,25 @@ private:
         }
     }
 
+    // What is mounted later has the default's rights; its place has the same, so that they stay
+    // when the policy is applied once it is there.
+    void add_mounted() {
+        const Access access = access_of(seen_.mounted.rights);
+        if (access == Access::kNone)
+            return;
+        root_.access = std::max(root_.access, access);
+        for (const std::string& point : seen_.mounted.points) {
+            PathNode& node = node_of(names_of_path(point));
+            node.access = std::max(node.access, access);
+            node.is_mounted = true;
+        }
+    }
+
     static bool may_be_given_whole(const PathNode& node) {
         const std::size_t depth = node.depth();
         if (depth < 2 || (depth == 2 && node.parent->name == "home"))
             return false;
-        return std::find(kShared.begin(), kShared.end(), node.path()) == kShared.end();
+        return !is_shared(node.path());
     }
 
     // From the leaves up.
@@ -244,13 +269,25 @@ private:
         if (has_list_)
             files_.execute.emplace();
         if (root_.access != Access::kNone) {
-            files_.otherwise = root_.access == Access::kRead ? "read" : "read-write";
+            // There is no default that appends.
+            if (root_.access == Access::kAppend)
+                root_.access = Access::kWrite;
+            files_.otherwise = {root_.access == Access::kRead ? "read" : "read-write",
+                                describe_default()};
             refuse_unused();
         }
-        emit_beneath(root_, root_.access == Access::kAppend ? Access::kWrite : root_.access, false);
+        emit_beneath(root_, root_.access, false);
     }
 
-    // The root was read, which gives all in it: what was not used is taken out again.
+    [[nodiscard]] std::string describe_default() const {
+        const SeenClass& mounted = seen_.mounted.files;
+        if (mounted.count == 0)
+            return "the root itself was opened";
+        return "nothing less reaches what was mounted meanwhile: " +
+               count_text(mounted.count, "opening", "openings") + ", first: " + mounted.example;
+    }
+
+    // The root is given, and all in it: what was not used is taken out again.
     void refuse_unused() {
         std::set<std::string> names(seen_.root.begin(), seen_.root.end());
         for (const auto& [name, child] : root_.children)
@@ -258,20 +295,29 @@ private:
         for (const std::string& name : names) {
             if (!is_writable_name(name))
                 continue;
-            const PathNode& node = root_.make_child(name);
-            if (node.access != Access::kNone || node.runs)
+            PathNode& node = root_.make_child(name);
+            if (node.access == Access::kNone && node.runs)
+                node.access = Access::kRead;
+            if (node.access != Access::kNone)
                 continue;
             files_.refuse.push_back({node.path(), "not used itself"});
-            refused_.insert(&node);
         }
     }
 
     void emit_beneath(const PathNode& node, Access given, bool runs) {
         for (const auto& [name, child] : node.children) {
-            const Access here = refused_.contains(child.get()) ? Access::kNone : given;
+            const Access here = &node == &root_ ? given_at_top(*child) : given;
             emit_node(*child, here, runs);
             emit_beneath(*child, std::max(here, child->access), runs || child->runs);
         }
+    }
+
+    // Of what the default gives: a rule says it where it is less.
+    Access given_at_top(const PathNode& node) {
+        const Access given = root_.access;
+        if (given != Access::kNone && node.access == given)
+            files_.by_default.push_back({node.path(), describe(node)});
+        return node.access < given ? Access::kNone : given;
     }
 
     void emit_node(const PathNode& node, Access given, bool runs) {
@@ -305,6 +351,8 @@ private:
             add(std::to_string(node.named) + " made, moved or removed");
         if (node.is_listed)
             add("listed");
+        if (node.is_mounted)
+            add("mounted in the run");
         return text;
     }
 
@@ -313,7 +361,6 @@ private:
     bool has_list_;  // of programs
     PathNode root_;
     std::set<std::string> paths_, named_, programs_;
-    std::set<const PathNode*> refused_;
     LearnedFiles files_;
 };
 

@@ -60,14 +60,32 @@ private:
                  std::string(loader::class_name(class_id)) + ", " + describe(seen));
     }
 
+    [[nodiscard]] bool learned(bh_class class_id) const {
+        return (learning_.rules.policy.learned >> class_id & 1) != 0;
+    }
+
+    // More than a policy has room for are a class.
+    [[nodiscard]] bool devices_are_listed() const {
+        return seen_class(BH_CLASS_DEVICES) == nullptr &&
+               seen_.devices.size() <= BH_MAX_ALLOWED_DEVICES;
+    }
+
+    [[nodiscard]] std::string class_entry(bh_class class_id, const std::string& comment) const {
+        return with_comment("  " + quoted(loader::class_name(class_id)) + ",", comment);
+    }
+
     void write_top() {
         line("description = \"Learned from a run\"");
         std::string entries;
         for (const auto& [class_id, seen] : seen_.classes) {
             if (section_of_class(class_id) == Section::kTop)
-                entries +=
-                    with_comment("  " + quoted(loader::class_name(class_id)) + ",", describe(seen));
+                entries += class_entry(class_id, describe(seen));
         }
+        if (seen_class(BH_CLASS_DEVICES) == nullptr && !devices_are_listed())
+            entries += class_entry(BH_CLASS_DEVICES,
+                                   std::to_string(seen_.devices.size()) +
+                                       " devices, more than allow_devices takes, first: " +
+                                       seen_.devices.begin()->first);
         if (entries.empty())
             return;
         text_ += "\n";
@@ -87,6 +105,8 @@ private:
         for (const KeyInfo& key : keys()) {
             if (key.section == section && key.key == Key::kClass)
                 write_class(key);
+            else if (key.section == section && key.key == Key::kCgroups)
+                write_cgroups();
         }
         // A section that says nothing is left out.
         if (text_.size() == before)
@@ -111,6 +131,26 @@ private:
             note(name + " stays allowed: " + describe(*seen));
     }
 
+    // What is not of a class that learned stays as it is.
+    void write_cgroups() {
+        if (!learned(BH_CLASS_CGROUPS))
+            text_ += key_text(learning_, Key::kCgroups);
+        else if (seen_.own_cgroups.count != 0 && seen_class(BH_CLASS_CGROUPS) == nullptr)
+            line("cgroups = \"own\"", describe(seen_.own_cgroups));
+    }
+
+    void write_devices() {
+        if (!learned(BH_CLASS_DEVICES)) {
+            text_ += key_text(learning_, Key::kAllowDevices);
+            return;
+        }
+        std::vector<LearnedEntry> devices;
+        for (const auto& [path, seen] : seen_.devices)
+            devices.push_back({path, describe(seen)});
+        if (devices_are_listed())
+            write_list("allow_devices", devices);
+    }
+
     void write_list(const std::string& key, const std::vector<LearnedEntry>& entries) {
         if (entries.empty())
             return;
@@ -122,8 +162,9 @@ private:
 
     void write_files() {
         const LearnedFiles files = generalise_files(seen_);
-        line("default = " + quoted(files.otherwise),
-             files.otherwise == "refuse" ? "" : "the root itself was opened");
+        line("default = " + quoted(files.otherwise.value), files.otherwise.from);
+        for (const LearnedEntry& entry : files.by_default)
+            note(entry.value + " is given by that" + (entry.from.empty() ? "" : ": " + entry.from));
         write_list("read", files.read);
         write_list("append", files.append);
         write_list("write", files.write);
@@ -136,6 +177,7 @@ private:
             note("drift stays allowed: " + describe(*drift));
         else
             line("drift = \"refuse\"");
+        write_devices();
     }
 
     void write_network() {
@@ -162,10 +204,20 @@ private:
     }
 
     void write_capabilities() {
-        std::string list;
-        for (const unsigned capability : seen_.capabilities)
-            list += (list.empty() ? "" : ", ") + quoted(capability_name(capability).substr(4));
-        line("keep = [" + list + "]");
+        constexpr std::size_t kWidth = 96;
+        std::vector<std::string> rows(1);
+        for (const unsigned capability : seen_.capabilities) {
+            const std::string entry = quoted(capability_name(capability).substr(4));
+            if (rows.back().size() + entry.size() > kWidth)
+                rows.emplace_back();
+            rows.back() += (rows.back().empty() ? "" : ", ") + entry;
+        }
+        if (rows.size() == 1)
+            return line("keep = [" + rows.front() + "]");
+        text_ += "keep = [\n";
+        for (const std::string& row : rows)
+            line("  " + row + ",");
+        text_ += "]\n";
     }
 
     const Observations& seen_;

@@ -1,5 +1,6 @@
 // The modes of a policy and of its sections.
 #include <cstdint>
+#include <utility>
 
 #include "loader/coverage.h"
 #include "runtime/policy/compile.h"
@@ -33,7 +34,8 @@ void refuse_all_addresses(loader::Rules& rules) {
 }
 
 // Everything that these classes are about is refused, and nothing given: each act comes to be
-// judged, and is let through because it is learned.
+// judged, and is let through because it is learned. What a start has to make is made, though: what
+// it left out could not be used, and so not learned.
 void learn(Compilation& compilation, std::uint64_t classes, std::uint32_t number) {
     loader::Rules& rules = compilation.policy.rules;
     classes = learnable(classes);
@@ -51,12 +53,10 @@ void learn(Compilation& compilation, std::uint64_t classes, std::uint32_t number
         refuse_all_addresses(rules);
     if ((classes & bit(BH_CLASS_LISTEN)) != 0)
         rules.policy.listen_count = 0;
-    if ((classes & bit(BH_CLASS_DEVICES)) != 0)
-        rules.devices.clear();
     if ((classes & bit(BH_CLASS_CGROUPS)) != 0)
         rules.policy.flags &= static_cast<__u16>(~BH_POLICY_OWN_CGROUPS);
     if ((classes & bit(BH_CLASS_DROPPED_CAPABILITIES)) != 0)
-        rules.policy.capabilities = 0;
+        rules.lent_capabilities = std::exchange(rules.policy.capabilities, 0);
 }
 
 void audit(Compilation& compilation, std::uint32_t number) {

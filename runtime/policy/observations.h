@@ -51,13 +51,23 @@ struct SeenClass {
     std::string example;  // the first object, for people; may be empty
 };
 
+// Of file systems that were mounted meanwhile: no rule names what lies there.
+struct SeenMounted {
+    std::uint32_t rights = 0;  // bh_right, of all files together
+    SeenClass files;
+    std::vector<std::string> points;  // where, as far as that is told
+};
+
 struct Observations {
     std::vector<SeenFile> files;
     std::vector<SeenMove> moves;
     std::vector<SeenAddress> addresses;
     std::vector<SeenPort> ports;
     std::set<unsigned> capabilities;
-    std::map<bh_class, SeenClass> classes;  // but those that the lists above are about
+    std::map<std::string, SeenClass> devices;  // that were opened, by path below /dev
+    SeenClass own_cgroups;                     // made and filled below the environment's
+    SeenMounted mounted;
+    std::map<bh_class, SeenClass> classes;  // but those that the members above are about
     std::vector<std::string> root;          // what lies in the root directory
     // What no rule can allow, for people: a file without a path, a frame.
     std::map<bh_class, SeenClass> nameless;

@@ -26,6 +26,7 @@ struct PathNode {
     std::size_t named = 0;     // of them made, removed or moved
     std::size_t programs = 0;  // with libraries
     bool is_listed = false;    // a directory that was read
+    bool is_mounted = false;   // something was mounted there meanwhile
 
     [[nodiscard]] PathNode* child(std::string_view wanted) const;
     PathNode& make_child(const std::string& wanted);

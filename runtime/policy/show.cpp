@@ -62,6 +62,14 @@ public:
         return std::move(text_);
     }
 
+    std::string write_one(Key key) {
+        for (const KeyInfo& info : keys()) {
+            if (const auto said = statements_of(info); info.key == key && !said.empty())
+                write_key(info, said);
+        }
+        return std::move(text_);
+    }
+
 private:
     [[nodiscard]] bool holds(const Statement& statement) const {
         return last_source_.at(subject_of(statement)) == statement.place.source;
@@ -132,6 +140,10 @@ std::string effective_text(const Policy& policy) {
 
 std::string section_text(const Policy& policy, Section section) {
     return Writer(policy).write_without_learning(section);
+}
+
+std::string key_text(const Policy& policy, Key key) {
+    return Writer(policy).write_one(key);
 }
 
 }  // namespace bulkhead::policy

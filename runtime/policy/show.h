@@ -14,4 +14,7 @@ std::string effective_text(const Policy& policy);
 // One section of it, without the mode `learn`; "" when it says nothing.
 std::string section_text(const Policy& policy, Section section);
 
+// The lines of one key; "" when it is not said.
+std::string key_text(const Policy& policy, Key key);
+
 }  // namespace bulkhead::policy

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include <cstring>
@@ -57,12 +58,10 @@ TEST(Learned, PathsAreThoseOfTheMountsThatShowThem) {
 }
 
 TEST(Learned, WhatNoMountShowsHasNoName) {
-    for (const auto& row :
-         {file_row(kHost, {"sites", "data"}, BH_RIGHT_READ), file_row(99, {"x"}, BH_RIGHT_READ)}) {
-        const auto observed = seen({row});
-        EXPECT_TRUE(observed.files.empty());
-        EXPECT_EQ(observed.nameless.at(BH_CLASS_PATHS).count, 1U);
-    }
+    const auto observed = seen({file_row(kHost, {"sites", "data"}, BH_RIGHT_READ)});
+    EXPECT_TRUE(observed.files.empty());
+    EXPECT_EQ(observed.nameless.at(BH_CLASS_PATHS).count, 1U);
+    EXPECT_EQ(seen({file_row(99, {"x"}, BH_RIGHT_EXECUTE)}).nameless.count(BH_CLASS_EXECUTION), 1U);
     auto unknown = file_row(kRoot, {}, BH_RIGHT_EXECUTE);
     unknown.value.flags = BH_REFUSAL_INTERNAL;
     EXPECT_EQ(seen({unknown}).nameless.count(BH_CLASS_EXECUTION), 1U);
@@ -71,16 +70,18 @@ TEST(Learned, WhatNoMountShowsHasNoName) {
 TEST(Learned, TellsUsingAFileFromChangingItsName) {
     auto directory = file_row(kRoot, {"d"}, BH_RIGHT_READ);
     directory.value.object[2] = S_IFDIR | 0755;
+    const auto made = file_row(kRoot, {"m"}, BH_RIGHT_WRITE, BH_HOOK_path_mkdir);
     auto linked = file_row(kRoot, {"l"}, BH_RIGHT_READ);
     linked.value.flags = BH_LEARNED_LINKED;
-    const auto observed =
-        seen({file_row(kRoot, {"a"}, BH_RIGHT_WRITE, BH_HOOK_path_mknod),
-              file_row(kRoot, {"a"}, BH_RIGHT_WRITE, BH_HOOK_path_truncate), directory, linked});
-    ASSERT_EQ(observed.files.size(), 4U);
+    const auto observed = seen({file_row(kRoot, {"a"}, BH_RIGHT_WRITE, BH_HOOK_path_mknod),
+                                file_row(kRoot, {"a"}, BH_RIGHT_WRITE, BH_HOOK_path_truncate),
+                                directory, linked, made});
+    ASSERT_EQ(observed.files.size(), 5U);
     EXPECT_EQ(observed.files[0].act, policy::FileAct::kNamed);
     EXPECT_EQ(observed.files[1].act, policy::FileAct::kUsed);
     EXPECT_TRUE(observed.files[2].is_directory);
     EXPECT_TRUE(observed.files[3].has_other_names);
+    EXPECT_TRUE(observed.files[4].is_directory);
 }
 
 TEST(Learned, FindsBothEndsOfAMove) {
@@ -125,8 +126,65 @@ TEST(Learned, AddressesPortsAndCapabilities) {
     EXPECT_EQ(observed.ports[0].protocol, IPPROTO_UDP);
     EXPECT_EQ(observed.capabilities, (std::set<unsigned>{0, 21}));
     EXPECT_EQ(observed.classes.size(), 1U);
-    EXPECT_EQ(observed.classes.at(BH_CLASS_CAPABILITIES).example, "capability 21");
+    EXPECT_EQ(observed.classes.at(BH_CLASS_CAPABILITIES).example, "cap_sys_admin");
     EXPECT_EQ(observed.nameless.count(BH_CLASS_EGRESS), 1U);
+}
+
+loader::LearnedRow of_class(bh_class class_id, bh_hook hook, std::uint32_t dev,
+                            const std::vector<std::string>& leaf_first, std::uint32_t access) {
+    loader::LearnedRow row = file_row(dev, leaf_first, access, hook);
+    row.key.class_id = static_cast<__u8>(class_id);
+    return row;
+}
+
+TEST(Learned, TellsCgroupsOfItsOwnFromOthers) {
+    const auto make = [](std::uint32_t access) {
+        return of_class(BH_CLASS_CGROUPS, BH_HOOK_path_mkdir, kRoot, {"cgroup"}, access);
+    };
+    const auto own = seen({make(BH_ACCESS_WRITE | BH_ACCESS_OWN_CGROUP)});
+    EXPECT_EQ(own.own_cgroups.count, 1U);
+    EXPECT_TRUE(own.classes.empty());
+    const auto other = seen({make(BH_ACCESS_WRITE)});
+    EXPECT_EQ(other.own_cgroups.count, 0U);
+    EXPECT_EQ(other.classes.count(BH_CLASS_CGROUPS), 1U);
+}
+
+TEST(Learned, NamesDevicesThatAPolicyCanName) {
+    const auto open = [](const std::vector<std::string>& leaf_first, bh_hook hook) {
+        return of_class(BH_CLASS_DEVICES, hook, kRoot, leaf_first, BH_ACCESS_WRITE);
+    };
+    const auto named = seen({open({"fuse", "dev"}, BH_HOOK_file_open)});
+    EXPECT_EQ(named.devices.count("/dev/fuse"), 1U);
+    EXPECT_TRUE(named.classes.empty());
+    const auto elsewhere = seen({open({"fuse", "srv"}, BH_HOOK_file_open)});
+    EXPECT_EQ(elsewhere.classes.at(BH_CLASS_DEVICES).example, "/srv/fuse");
+    const auto made = seen({open({"sda", "dev"}, BH_HOOK_path_mknod)});
+    EXPECT_TRUE(made.devices.empty());
+    EXPECT_EQ(made.classes.count(BH_CLASS_DEVICES), 1U);
+}
+
+TEST(Learned, KnowsWhatWasMountedMeanwhile) {
+    const auto observed =
+        seen({file_row(99, {"x"}, BH_RIGHT_READ), file_row(99, {"y"}, BH_RIGHT_WRITE),
+              of_class(BH_CLASS_MOUNTS, BH_HOOK_sb_mount, kRoot, {"run"}, MS_NOSUID),
+              of_class(BH_CLASS_MOUNTS, BH_HOOK_sb_mount, kRoot, {"usr"}, MS_BIND | MS_REMOUNT),
+              of_class(BH_CLASS_MOUNTS, BH_HOOK_sb_umount, kRoot, {"mnt"}, 0)});
+    EXPECT_EQ(observed.mounted.rights, std::uint32_t{BH_RIGHT_READ | BH_RIGHT_WRITE});
+    EXPECT_EQ(observed.mounted.files.count, 2U);
+    EXPECT_EQ(observed.mounted.points, std::vector<std::string>{"/run"});
+    EXPECT_EQ(observed.classes.at(BH_CLASS_MOUNTS).count, 3U);
+    EXPECT_TRUE(observed.nameless.empty());
+}
+
+TEST(Learned, TheCapabilityForMountingIsOfTheFamilyInside) {
+    loader::LearnedRow row;
+    row.key.kind = BH_LEARNED_CAPABILITY;
+    row.key.class_id = BH_CLASS_CAPABILITIES;
+    row.key.object[0] = 21;
+    row.key.object[1] = 1;
+    EXPECT_EQ(seen({row}).classes.count(BH_CLASS_MOUNTS), 1U);
+    row.key.object[1] = 0;
+    EXPECT_EQ(seen({row}).classes.count(BH_CLASS_CAPABILITIES), 1U);
 }
 
 }  // namespace

@@ -1,40 +1,16 @@
 // From observations to a policy: it compiles, allows all that was seen, and little else.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <netinet/in.h>
 
 #include <algorithm>
 #include <random>
 
-#include "runtime/policy/decide.h"
-#include "runtime/policy/generalise.h"
-#include "tests/unit/policy_support.h"
+#include "tests/unit/learn_support.h"
 
 namespace bulkhead::tests {
 namespace {
 
-using policy::FileAct;
-using policy::Observations;
-using policy::SeenFile;
 using testing::HasSubstr;
 using testing::Not;
-
-constexpr std::uint32_t kRead = BH_RIGHT_READ;
-constexpr std::uint32_t kWrite = BH_RIGHT_WRITE;
-constexpr std::uint32_t kAppend = BH_RIGHT_APPEND;
-constexpr std::uint32_t kExecute = BH_RIGHT_EXECUTE;
-
-SeenFile used(const std::string& path, std::uint32_t rights) {
-    return {.path = path, .rights = rights};
-}
-
-SeenFile named(const std::string& path) {
-    return {.path = path, .rights = kWrite, .act = FileAct::kNamed};
-}
-
-SeenFile listed(const std::string& path) {
-    return {.path = path, .rights = kRead, .is_directory = true};
-}
 
 policy::SeenAddress reached(const std::string& target) {
     const auto parsed = policy::parse_target(target);
@@ -43,37 +19,6 @@ policy::SeenAddress reached(const std::string& target) {
                         ? parsed.value->ports.first
                         : std::uint16_t{0},
             .protocol = parsed.value->ports.protocol};
-}
-
-// What every run has: its program and its libraries.
-Observations program() {
-    Observations seen;
-    seen.files = {used("/usr/bin/true", kExecute),
-                  used("/usr/lib/x86_64-linux-gnu/libc.so.6", kRead | kExecute),
-                  used("/usr/lib/x86_64-linux-gnu/ld-linux-x86-64.so.2", kExecute),
-                  used("/etc/ld.so.cache", kRead)};
-    return seen;
-}
-
-std::string text_of(const Observations& seen, const std::string& learning = "mode = \"learn\"\n") {
-    return policy::learned_text(seen, compiled(learning));
-}
-
-// The learned policy, which allows all that was seen.
-policy::Policy learned(const Observations& seen) {
-    const std::string text = text_of(seen);
-    SCOPED_TRACE(text);
-    policy::Policy policy = compiled(text);
-    EXPECT_EQ(policy::refused_of(seen, policy), std::vector<std::string>{});
-    EXPECT_EQ(BH_CONTROL_MODE(policy.rules.control), BH_MODE_ENFORCE);
-    EXPECT_EQ(policy.rules.policy.learned, 0U);
-    return policy;
-}
-
-bool allows(const policy::Policy& policy, const std::string& act, const std::string& object) {
-    const auto decision = policy::decide_act(policy, act, object);
-    EXPECT_TRUE(decision.has_value()) << act << " " << object;
-    return decision && decision->allowed;
 }
 
 std::vector<std::string> values(const std::vector<policy::LearnedEntry>& entries) {
@@ -145,6 +90,18 @@ TEST(Learn, MakingAFileIsWritingItsDirectory) {
     EXPECT_EQ(values(files.write), Values{"/tmp"});
     EXPECT_THAT(files.write[0].from, HasSubstr("1 made, moved or removed"));
     EXPECT_TRUE(allows(learned(seen), "open-write", "/tmp/tmpother"));
+}
+
+TEST(Learn, ADirectoryMadeAmongThoseOfManyIsWrittenAlone) {
+    Observations seen = program();
+    for (const char* directory : {"/var/lib/rows", "/srv/rows"}) {
+        SeenFile made = named(directory);
+        made.is_directory = true;
+        seen.files.push_back(made);
+    }
+    seen.files.push_back(named("/var/lib/rows/base/1"));
+    EXPECT_EQ(values(policy::generalise_files(seen).write), (Values{"/srv", "/var/lib/rows"}));
+    learned(seen);
 }
 
 TEST(Learn, AFileThatIsThereIsWrittenAlone) {
@@ -376,6 +333,8 @@ TEST(Learn, AllowsWhateverWasSeen) {
             seen.addresses.push_back(reached(std::to_string(1 + pick(3)) + ".0.0." +
                                              std::to_string(pick(40)) + ":" +
                                              std::to_string(pick(9) + 1) + "/tcp"));
+        if (pick(3) == 0)
+            seen.mounted = {static_cast<std::uint32_t>(1 + pick(7)), {1, "/x"}, {path(), path()}};
         const std::string text = text_of(seen);
         SCOPED_TRACE(text);
         EXPECT_EQ(policy::refused_of(seen, compiled(text)), std::vector<std::string>{});
