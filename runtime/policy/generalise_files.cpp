@@ -129,6 +129,7 @@ private:
         if (names.size() > 1 && ((is_named && !stays) || is_code || has_no_rule))
             names.pop_back();
         PathNode& node = node_of(names);
+        node.has_links |= has_no_rule;
         const bool is_itself = node.path() == file.path;
         if (is_itself && file.is_directory && (file.rights & BH_RIGHT_READ) != 0)
             node.is_listed = true;
@@ -324,10 +325,14 @@ private:
         if (node.access > given)
             list_of(node.access).push_back({node.path(), describe(node)});
         if (node.runs && !runs)
-            files_.execute->push_back(
-                {node.path(), node.programs == 0 ? ""
-                                                 : count_text(node.programs, "program or library",
-                                                              "programs and libraries")});
+            files_.execute->push_back({node.path(), describe_programs(node)});
+    }
+
+    static std::string describe_programs(const PathNode& node) {
+        if (node.programs == 0)
+            return "";
+        const std::string links = node.has_links ? ", one with several names" : "";
+        return count_text(node.programs, "program or library", "programs and libraries") + links;
     }
 
     std::vector<LearnedEntry>& list_of(Access access) {

@@ -27,6 +27,7 @@ struct PathNode {
     std::size_t programs = 0;  // with libraries
     bool is_listed = false;    // a directory that was read
     bool is_mounted = false;   // something was mounted there meanwhile
+    bool has_links = false;    // a file in it has several names
 
     [[nodiscard]] PathNode* child(std::string_view wanted) const;
     PathNode& make_child(const std::string& wanted);
