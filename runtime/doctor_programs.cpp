@@ -99,6 +99,7 @@ constexpr std::array kMeters = {
     Meter{"iter/bpf_map_elem", "beancounters"},
     Meter{"sched_process_exit", "exit-status"},
     Meter{"sched_switch", "run-delay"},
+    Meter{"task_newtask", "execs"},
     Meter{"net_dev", "network"},
     Meter{"netif", "network"},
     Meter{"cgroup_skb", "network"},

@@ -109,6 +109,17 @@ Traced trace(const std::function<int()>& act, int kill_at, const std::function<v
     }
 }
 
+// The exec's goes to the file first.
+void expect_each_exec_once(const ledger::Ledger& ledger, std::uint32_t withdrawn,
+                           std::size_t environments) {
+    const auto execs = ledger.exec_receipts({});
+    ASSERT_TRUE(execs);
+    ASSERT_GE(execs->size(), environments) << "lost";
+    ASSERT_LE(execs->size(), withdrawn + 1) << "doubled";
+    for (std::uint32_t i = 0; i < execs->size(); ++i)
+        ASSERT_EQ((*execs)[i].document["exec"], i + 1);
+}
+
 void expect_each_once(const std::string& directory, std::uint32_t withdrawn) {
     auto ledger = ledger::Ledger::open(directory);
     ASSERT_TRUE(ledger) << ledger.error().message();
@@ -130,17 +141,6 @@ void expect_each_once(const std::string& directory, std::uint32_t withdrawn) {
         sum == 0 || (totals->contains("cpu.total_ns") && totals->at("cpu.total_ns") == sum);
     ASSERT_TRUE(adds_up);
     expect_each_exec_once(*ledger, withdrawn, serials->size());
-}
-
-// The exec's goes to the file first.
-void expect_each_exec_once(const ledger::Ledger& ledger, std::uint32_t withdrawn,
-                           std::size_t environments) {
-    const auto execs = ledger.exec_receipts({});
-    ASSERT_TRUE(execs);
-    ASSERT_GE(execs->size(), environments) << "lost";
-    ASSERT_LE(execs->size(), withdrawn + 1) << "doubled";
-    for (std::uint32_t i = 0; i < execs->size(); ++i)
-        ASSERT_EQ((*execs)[i].document["exec"], i + 1);
 }
 
 void copy(const fs::path& from, const fs::path& to) {
