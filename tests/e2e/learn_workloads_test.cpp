@@ -76,6 +76,7 @@ TEST(Learn, WritesThePolicyOfACompilerBuild) {
              "cmake -S . -B /build/out >/dev/null; cmake --build /build/out >/dev/null; "
              "/build/out/sample",
          .lines = 100,
+         .done = {"execute"},
          .says = {"\"/build\",", "drift stays allowed"}});
 }
 

@@ -197,7 +197,7 @@ void expect_passes(const std::string& policy, const Arguments& command) {
 }
 
 std::vector<Act> acts_outside(const std::string& file, const std::set<std::string>& done) {
-    const std::string rule = " by a rule of ", class_alone = " of class ";
+    const std::string rule = " by a rule of ", class_alone = " of class ", either = " of ";
     std::vector<Act> acts = {
         {"read", file, rule},
         {"list", "/home", rule},
@@ -224,7 +224,7 @@ std::vector<Act> acts_outside(const std::string& file, const std::set<std::strin
         {"serve", "tcp port 8081", rule},
         {"serve-udp", "udp port 8082", rule},
         {"frames", "socket family 17", class_alone},
-        {"device", "/tmp/disk", class_alone},
+        {"device", "/tmp/disk", either},
         {"chown", "capable capability 0", rule},
         {"chroot", "capable capability 18", rule},
         {"setuid", "capable capability 7", rule},
