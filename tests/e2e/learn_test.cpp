@@ -94,6 +94,26 @@ TEST(Learn, TakesASectionAndLeavesTheOthers) {
                    {125, {"--learn", "does not learn"}});
 }
 
+// The start makes both nodes.
+TEST(Learn, NamesTheDevicesThatWereOpened) {
+    const NothingLeft nothing_left;
+    const PolicyFile given("given",
+                           "mode = \"learn\"\n[files]\n"
+                           "allow_devices = [\"/dev/cpu_dma_latency\", \"/dev/kmsg\"]\n");
+    const Arguments open = {"bash", "-c", "test -e /dev/kmsg && exec 3< /dev/cpu_dma_latency"};
+    const Written policy("learned.toml");
+    const Outcome learned = run({"--policy", given.path(), "--learn", policy.path()}, open);
+    EXPECT_EQ(learned.exit_code, 0) << learned.err;
+    expect_policy(policy.path());
+    const std::string text = policy.text();
+    EXPECT_NE(text.find("allow_devices = [\n  \"/dev/cpu_dma_latency\","), std::string::npos)
+        << text;
+    EXPECT_EQ(text.find("kmsg"), std::string::npos) << text;
+    EXPECT_EQ(text.find("\"devices\""), std::string::npos) << text;
+    const Arguments opened = {"bash", "-c", "exec 3< /dev/cpu_dma_latency"};
+    expect_passes(policy.path(), opened);
+}
+
 // 70 directories deep.
 TEST(Learn, SaysWhatNoRuleCanName) {
     const NothingLeft nothing_left;
