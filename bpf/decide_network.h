@@ -57,6 +57,19 @@ BH_PURE void bh_map_unspecified(__u8 *address)
 		address[12] = 127, address[15] = 1;
 }
 
+/* As which family packets to `address` leave. */
+BH_PURE enum bh_family bh_family_of_address(const __u8 *address)
+{
+	__u64 high;
+	__u32 middle;
+
+	__builtin_memcpy(&high, address, sizeof(high));
+	__builtin_memcpy(&middle, address + 8, sizeof(middle));
+	if (!high && middle == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 0xffff0000 : 0xffff))
+		return BH_FAMILY_IPV4;
+	return BH_FAMILY_IPV6;
+}
+
 BH_PURE int bh_port_rule_fits(const struct bh_port_rule *entry, const struct bh_endpoint *end)
 {
 	return (!entry->protocol || entry->protocol == end->protocol) &&

@@ -47,6 +47,13 @@ static __always_inline void bh_from_peer(struct bh_endpoint *to, struct sock *sk
 		bpf_core_read(to->address, sizeof(to->address), &sk->__sk_common.skc_v6_daddr);
 }
 
+/* Of a packet socket, whose frames have no address that is known. */
+static __always_inline enum bh_family bh_family_to(struct sock *sk, struct bh_endpoint *to)
+{
+	return sk->__sk_common.skc_family == BH_AF_PACKET ? BH_FAMILY_OTHER
+							  : bh_family_of_address(to->address);
+}
+
 /* `error` 0: what is sent vanishes, and the sender is not told. */
 static __noinline int bh_refuse_reach(struct bh_subject *subject, struct sock *sk,
 				      struct bh_endpoint *to, __u32 hook_and_class, int error)
@@ -62,9 +69,16 @@ static __noinline int bh_refuse_reach(struct bh_subject *subject, struct sock *s
 		.name_bytes = sizeof(to->address),
 	};
 
-	if (!error)
-		return bh_decide(subject, &request, 0);
-	return bh_decide(subject, &request, -EPERM);
+	int refused;
+
+	if (error)
+		refused = bh_decide(subject, &request, -EPERM);
+	else
+		refused = bh_decide(subject, &request, 0);
+	if (request.class_id == BH_CLASS_EGRESS &&
+	    (refused || !error || request.flags & BH_REFUSAL_AUDITED))
+		bh_count_unreached(subject, request.rule, request.flags, bh_family_to(sk, to));
+	return refused;
 }
 
 #define BH_BY(hook, class) ((__u32)BH_HOOK_##hook << 16 | BH_CLASS_##class)
@@ -89,9 +103,8 @@ static __always_inline bool bh_is_agent(struct bh_subject *subject, __u16 port)
 
 /* AF_UNSPEC takes the peer away. */
 static __always_inline int bh_check_connect(struct bh_subject *subject, struct sock *sk,
-					    struct sockaddr *address)
+					    struct sockaddr *address, struct bh_endpoint *to)
 {
-	struct bh_endpoint to = {};
 	struct bh_name name = {};
 
 	if (!bh_shares_network(subject) && !BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS))
@@ -99,41 +112,67 @@ static __always_inline int bh_check_connect(struct bh_subject *subject, struct s
 	bpf_probe_read_kernel(&name, sizeof(name), address);
 	if (!name.family)
 		return 0;
-	to.protocol = bh_rule_protocol(sk->sk_protocol);
-	bh_from_name(&to, &name, name.family);
+	to->protocol = bh_rule_protocol(sk->sk_protocol);
+	bh_from_name(to, &name, name.family);
 	if (bh_is_agent(subject, bpf_ntohs(name.port)))
-		return bh_refuse_reach(subject, sk, &to, BH_BY(socket_connect, SELF), -EPERM);
+		return bh_refuse_reach(subject, sk, to, BH_BY(socket_connect, SELF), -EPERM);
 	if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS) ||
-	    bh_judge(subject, &to) == BH_VERDICT_ALLOW)
+	    bh_judge(subject, to) == BH_VERDICT_ALLOW)
 		return 0;
-	return bh_refuse_reach(subject, sk, &to, BH_BY(socket_connect, EGRESS), -EPERM);
+	return bh_refuse_reach(subject, sk, to, BH_BY(socket_connect, EGRESS), -EPERM);
 }
 
-/* A socket that asks again, while it connects or when it has, opens nothing new. */
-static __always_inline void bh_count_connect(struct bh_state *state, struct socket *sock,
-					     struct sock *sk)
+/* A socket of IPv6 also takes mapped addresses of IPv4. */
+static __always_inline enum bh_family bh_family_connected(struct sock *sk, struct sockaddr *address)
 {
-	bool v6 = sk->__sk_common.skc_family == BH_AF_INET6;
-	__u32 family = v6 ? BH_FAMILY_IPV6 : BH_FAMILY_IPV4;
+	struct bh_name name = {};
 
-	if (sk->sk_type != BH_SOCK_STREAM || sock->state != SS_UNCONNECTED)
-		return;
-	__sync_fetch_and_add(&state->counts.connects[family], 1);
+	if (sk->__sk_common.skc_family == BH_AF_INET)
+		return BH_FAMILY_IPV4;
+	bpf_probe_read_kernel(&name, sizeof(name), address);
+	return bh_family_of_address(name.v6);
+}
+
+/*
+ * A socket that asks again, while it connects or when it has, opens nothing new. `to` is filled
+ * where rules were asked.
+ */
+static __noinline int bh_count_connect(struct bh_subject *subject, struct socket *sock,
+				       struct sock *sk, struct sockaddr *address,
+				       struct bh_endpoint *to)
+{
+	struct bh_rule_use *use;
+	enum bh_family family;
+
+	if (!subject->state || sk->sk_type != BH_SOCK_STREAM || sock->state != SS_UNCONNECTED)
+		return 0;
+	family = bh_family_connected(sk, address);
+	if (family == BH_FAMILY_IPV6)
+		__sync_fetch_and_add(&subject->state->counts.connects[BH_FAMILY_IPV6], 1);
+	else
+		__sync_fetch_and_add(&subject->state->counts.connects[BH_FAMILY_IPV4], 1);
 	bh_count_act(BH_EXEC_CONNECTS, family);
+	if (!to->protocol || !BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS))
+		return 0;
+	use = bh_use_of_rule(subject, to->rule);
+	if (use)
+		__sync_fetch_and_add(&use->connects, 1);
+	return 0;
 }
 
 SEC("lsm/socket_connect")
 int BPF_PROG(bh_sock_connect, struct socket *sock, struct sockaddr *address)
 {
 	struct sock *sk = sock->sk;
+	struct bh_endpoint to = {};
 	struct bh_subject subject;
 	int refused;
 
 	if (!sk || !bh_is_inet(sk->__sk_common.skc_family) || !bh_subject_current(&subject))
 		return 0;
-	refused = bh_check_connect(&subject, sk, address);
-	if (!refused && subject.state)
-		bh_count_connect(subject.state, sock, sk);
+	refused = bh_check_connect(&subject, sk, address, &to);
+	if (!refused)
+		bh_count_connect(&subject, sock, sk, address, &to);
 	return refused;
 }
 

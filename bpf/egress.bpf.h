@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the rules of an environment say on an address, for the hooks of sockets and for the filter
- * of packets.
+ * What the rules of an environment say on an address, and how much went by each, for the hooks of
+ * sockets and for the filter of packets.
  */
 #ifndef BULKHEAD_EGRESS_BPF_H
 #define BULKHEAD_EGRESS_BPF_H
@@ -51,6 +51,37 @@ static __noinline int bh_judge(struct bh_subject *subject, struct bh_endpoint *t
 	to->rule = 0;
 	to->flags = BH_REQUEST_SETTLED | BH_REFUSAL_INTERNAL;
 	return BH_VERDICT_REFUSE;
+}
+
+/* NULL: the policy has no rules on addresses, or another one is published by now. */
+static __always_inline struct bh_rule_use *bh_use_of_rule(const struct bh_subject *subject,
+							  __u32 rule)
+{
+	struct bh_rule_key key = {
+		.label = subject->label,
+		.generation = BH_CONTROL_GENERATION(subject->control),
+		.rule = rule,
+	};
+	struct bh_rule_use *use = bpf_map_lookup_elem(&bh_rule_use, &key);
+
+	if (use)
+		return use;
+	key.rule = BH_RULE_OTHERS;
+	return bpf_map_lookup_elem(&bh_rule_use, &key);
+}
+
+/* What EGRESS refused, or by `flags` of the refusal only recorded. */
+static __always_inline void bh_count_unreached(struct bh_subject *subject, __u32 rule, __u8 flags,
+					       enum bh_family family)
+{
+	struct bh_rule_use *use = bh_use_of_rule(subject, rule);
+
+	if (flags & BH_REFUSAL_LEARNED)
+		return;
+	if (use)
+		__sync_fetch_and_add(flags & BH_REFUSAL_AUDITED ? &use->audited : &use->refused, 1);
+	if (subject->state && !(flags & BH_REFUSAL_AUDITED))
+		__sync_fetch_and_add(&subject->state->counts.unreached[family], 1);
 }
 
 /*

@@ -5,12 +5,12 @@
  * of 6.1, source routes, subflows that a peer announced, retransmission after a change), and where
  * the verdict is to drop, it is what drops.
  *
+ * What it lets through is counted by the rule that did.
+ *
  * Answers of the kernel itself (ICMP, resets) have no socket of the environment and pass.
  */
 #include "bpf/egress.bpf.h"
 
-#define BH_ETH_P_IP 0x0800
-#define BH_ETH_P_IPV6 0x86dd
 #define BH_PROTOCOL_UNKNOWN 255
 #define BH_MAX_HEADERS 8
 
@@ -79,7 +79,7 @@ static __always_inline bool bh_read_v6(struct __sk_buff *skb, struct bh_endpoint
 
 static __always_inline bool bh_read_packet(struct __sk_buff *skb, struct bh_endpoint *to)
 {
-	if (skb->protocol == bpf_htons(BH_ETH_P_IP))
+	if (skb->protocol == bpf_htons(ETH_P_IP))
 		return bh_read_v4(skb, to);
 	return bh_read_v6(skb, to);
 }
@@ -119,11 +119,35 @@ static __noinline int bh_count_packet(struct bh_subject *subject, struct bh_endp
 	if (!subject->state)
 		return 0;
 	__sync_fetch_and_add(&subject->state->refused[BH_CLASS_EGRESS], 1);
+	bh_count_unreached(subject, to->rule, 0,
+			   family == BH_AF_INET ? BH_FAMILY_IPV4 : BH_FAMILY_IPV6);
 	bh_sign(subject, &request);
 	row = bh_take_row(&request, &sequence);
 	if (row)
 		bh_finish_row(row, sequence);
 	return 0;
+}
+
+static __always_inline int bh_let_pass(struct __sk_buff *skb, struct bh_subject *subject,
+				       __u32 rule)
+{
+	struct bh_rule_use *use = bh_use_of_rule(subject, rule);
+
+	if (use) {
+		__sync_fetch_and_add(&use->bytes, skb->len);
+		__sync_fetch_and_add(&use->packets, 1);
+	}
+	return BH_PACKET_PASSES;
+}
+
+/* The message was counted as refused where it was sent. */
+static __always_inline int bh_let_vanish(struct bh_subject *subject, __u32 rule)
+{
+	struct bh_rule_use *use = bh_use_of_rule(subject, rule);
+
+	if (use)
+		__sync_fetch_and_add(&use->dropped, 1);
+	return BH_PACKET_VANISHES;
 }
 
 SEC("cgroup_skb/egress")
@@ -141,12 +165,15 @@ int bh_cg_filter(struct __sk_buff *skb)
 		verdict = bh_judge(&subject, &to);
 	else
 		to.flags = bh_settle(&subject, BH_CLASS_EGRESS, &to.rule);
-	if (verdict == BH_VERDICT_ALLOW || bh_answers(skb) || to.flags & BH_REFUSAL_AUDITED)
-		return BH_PACKET_PASSES;
-	/* Counted where it was sent. */
+	if (verdict == BH_VERDICT_ALLOW)
+		return bh_let_pass(skb, &subject, to.rule);
+	if (bh_answers(skb))
+		return bh_let_pass(skb, &subject, BH_RULE_ANSWERS);
+	if (to.flags & BH_REFUSAL_AUDITED)
+		return bh_let_pass(skb, &subject, to.rule);
 	if (verdict == BH_VERDICT_DROP)
-		return BH_PACKET_VANISHES;
+		return bh_let_vanish(&subject, to.rule);
 	bh_count_packet(&subject, &to,
-			skb->protocol == bpf_htons(BH_ETH_P_IP) ? BH_AF_INET : BH_AF_INET6);
+			skb->protocol == bpf_htons(ETH_P_IP) ? BH_AF_INET : BH_AF_INET6);
 	return BH_PACKET_REFUSED;
 }

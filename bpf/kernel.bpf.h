@@ -31,6 +31,9 @@
 #define SB_NOUSER (1UL << 31)
 #define CAP_OPT_NOAUDIT 2
 
+#define ETH_P_IP 0x0800
+#define ETH_P_IPV6 0x86dd
+
 #ifndef NULL
 #define NULL ((void *)0)
 #endif

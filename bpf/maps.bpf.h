@@ -134,6 +134,14 @@ struct {
 	__type(value, struct bh_route);
 } bh_routes SEC(".maps") __weak;
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BH_MAX_RULE_USES);
+	__type(key, struct bh_rule_key);
+	__type(value, struct bh_rule_use);
+} bh_rule_use SEC(".maps") __weak;
+
 /* Whose cgroup a program of packets is attached to. Storage of the cgroup. */
 struct {
 	__uint(type, BPF_MAP_TYPE_CGROUP_STORAGE);

@@ -340,6 +340,7 @@ BH_ASSERT_SIZE(struct bh_policy, 392);
 
 #include "bpf/wire_ipc.h"
 #include "bpf/wire_learn.h"
+#include "bpf/wire_network.h"
 #include "bpf/wire_tree.h"
 
 /*
@@ -381,7 +382,7 @@ struct bh_state {
 	__u32 exit_status; /* as wait(2) gives it */
 	__u32 pad;
 };
-BH_ASSERT_SIZE(struct bh_state, 896);
+BH_ASSERT_SIZE(struct bh_state, 992);
 
 #include "bpf/wire_beancounters.h"
 

@@ -14,7 +14,12 @@ struct bh_traffic {
 BH_ASSERT_SIZE(struct bh_traffic, 16);
 
 enum bh_direction { BH_RECEIVED, BH_SENT, BH_DIRECTION_COUNT };
-enum bh_family { BH_FAMILY_IPV4, BH_FAMILY_IPV6, BH_FAMILY_COUNT };
+enum bh_family {
+	BH_FAMILY_IPV4,
+	BH_FAMILY_IPV6,
+	BH_FAMILY_OTHER, /* ARP and the like; what packet sockets send */
+	BH_FAMILY_COUNT
+};
 
 /* By whom a task lost its CPU although it could have gone on. */
 enum bh_preemptor {
@@ -44,11 +49,12 @@ struct bh_counts {
 	__u64 preempted[BH_PREEMPTOR_COUNT]; /* involuntary switches */
 	__u64 forks; /* tasks ever created: processes and threads */
 	__u64 execs;
-	struct bh_traffic traffic[BH_DIRECTION_COUNT];
+	struct bh_traffic traffic[BH_DIRECTION_COUNT][BH_FAMILY_COUNT];
 	__u64 connects[BH_FAMILY_COUNT]; /* connect(2) of a stream that the fence let through */
+	__u64 unreached[BH_FAMILY_COUNT]; /* bh_state.refused of EGRESS, by where to */
 	__u64 memory_page_ms; /* memory held, times how long */
 };
-BH_ASSERT_SIZE(struct bh_counts, 200);
+BH_ASSERT_SIZE(struct bh_counts, 296);
 
 /* Directions and kinds of bh_usage. */
 enum bh_io { BH_IO_READ, BH_IO_WRITE, BH_IO_COUNT };

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "loader/pins.h"
+#include "loader/rule_use.h"
 
 namespace bulkhead::loader {
 namespace {
@@ -133,6 +134,12 @@ Status write_peers(bh_label label, __u32 generation, const std::vector<PeerRow>&
     return explain_shortage(put_peers(label, generation, rows), rows.size(), "bh_peers");
 }
 
+Status write_uses(bh_label label, __u32 generation, const Rules& rules) {
+    const std::vector<__u32> counted = counted_rules(rules);
+    return explain_shortage(put_rule_uses(label, generation, counted), counted.size(),
+                            "bh_rule_use");
+}
+
 }  // namespace
 
 bool Rules::has_rows() const {
@@ -156,6 +163,8 @@ Status write_rows(bh_label label, __u32 generation, const Rules& rules) {
         written = write_places(label, generation, rules);
     if (written)
         written = write_peers(label, generation, rules.peers);
+    if (written)
+        written = write_uses(label, generation, rules);
     if (!written)
         BULKHEAD_TRY(erase_rows(label, generation));
     return written;
@@ -164,6 +173,7 @@ Status write_rows(bh_label label, __u32 generation, const Rules& rules) {
 Status erase_rows(bh_label label, __u32 generation) {
     BULKHEAD_TRY(drop_tree(label, generation));
     BULKHEAD_TRY(drop_peers(label, generation));
+    BULKHEAD_TRY(drop_rule_uses(label, generation));
     BULKHEAD_TRY(erase_routes(label, generation));
     return erase_policy(label, generation);
 }
@@ -171,6 +181,7 @@ Status erase_rows(bh_label label, __u32 generation) {
 Status erase_other_rows(bh_label label, __u32 kept) {
     BULKHEAD_TRY(drop_other_trees(label, kept));
     BULKHEAD_TRY(drop_other_peers(label, kept));
+    BULKHEAD_TRY(drop_other_rule_uses(label, kept));
     BULKHEAD_TRY_VALUE(policies, open_policies());
     BULKHEAD_TRY(erase_others(
         policies, label, kept, [](const bh_policy_key& key) { return key.label; },

@@ -79,8 +79,9 @@ EnvironmentText::EnvironmentText(const std::string& name, double started_unix_s)
     label.reserve(label.size() + name.size() + 1);
     openmetrics::append_escaped(label, name);
     label += '"';
-    openmetrics::append_timestamp(created, started_unix_s);
-    created += '\n';
+    std::string at;
+    openmetrics::append_timestamp(at, started_unix_s);
+    created = CreatedText(at + '\n');
 }
 
 EnvironmentLines::EnvironmentLines(TextBuffer& out, const TextSink& sink, Format format,
@@ -89,13 +90,12 @@ EnvironmentLines::EnvironmentLines(TextBuffer& out, const TextSink& sink, Format
       sink_(sink),
       has_created_(format == Format::kOpenMetrics && type != MetricType::Gauge),
       metric_(name),
-      bucket_metric_(metric_ + "_bucket"),
-      count_metric_(metric_ + "_count"),
-      sum_metric_(metric_ + "_sum"),
-      created_metric_(openmetrics::without_total(name)) {
+      bucket_metric_(std::string(name) + "_bucket"),
+      count_metric_(std::string(name) + "_count"),
+      sum_metric_(std::string(name) + "_sum"),
+      created_metric_(std::string(openmetrics::without_total(name)) + "_created") {
     put_head(out_, format, name, help, type);
     head_size_ = out_.size();
-    created_metric_ += "_created";
 }
 
 void EnvironmentLines::hand_over() {
@@ -105,7 +105,7 @@ void EnvironmentLines::hand_over() {
 }
 
 template <typename Value>
-inline void EnvironmentLines::add_line(std::string_view metric, std::string_view labels,
+inline void EnvironmentLines::add_line(const MetricText& metric, std::string_view labels,
                                        Value value) {
     char* at = put(out_.reserve(room_ + 2 * labels.size()), metric);
     const char* const common = at;
@@ -118,10 +118,10 @@ inline void EnvironmentLines::add_line(std::string_view metric, std::string_view
     const auto common_size = static_cast<std::size_t>(at - common);
     at = put(at, value);
     *at++ = '\n';
-    if (!created_.empty()) {
+    if (created_ != nullptr) {
         at = put(at, created_metric_);
-        at = put(at, {common, common_size});
-        at = put(at, created_);
+        at = put(at, std::string_view(common, common_size));
+        at = put(at, *created_);
     }
     out_.extend_to(at);
 }
@@ -142,7 +142,7 @@ void EnvironmentLines::add_histogram(const Waits& waits, Nanoseconds sum) {
     std::uint64_t count = 0;
     for (std::size_t i = 0; i < waits.size(); ++i) {
         if (i != 0)
-            at = put(at, {common, common_size});
+            at = put(at, std::string_view(common, common_size));
         at = put(put(at, bucket_ends()[i]), count += waits[i]);
         *at++ = '\n';
     }

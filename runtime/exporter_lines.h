@@ -4,6 +4,8 @@
 
 #include <prometheus/metric_type.h>
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -40,6 +42,36 @@ inline char* put(char* at, std::uint64_t value) {
 }
 char* put(char* at, Nanoseconds time);  // in seconds, all digits of it
 
+// Text of bounded length, written with all its room: that takes a third of the instructions of a
+// call that looks at the length first, and there is room beyond every end.
+template <std::size_t Room>
+class ShortText {
+public:
+    static constexpr std::size_t kRoom = Room;
+
+    ShortText() = default;
+    // At most kRoom bytes of `text`.
+    explicit ShortText(std::string_view text) : size_(std::min(text.size(), Room)) {
+        std::memcpy(bytes_.data(), text.data(), size_);
+    }
+
+    [[nodiscard]] std::string_view text() const { return {bytes_.data(), size_}; }
+    [[nodiscard]] std::size_t size() const { return size_; }
+
+    friend char* put(char* at, const ShortText& text) {
+        std::memcpy(at, text.bytes_.data(), Room);
+        return at + text.size_;
+    }
+
+private:
+    std::array<char, Room> bytes_{};
+    std::size_t size_ = 0;
+};
+
+// A metric's name with what its samples have at the end, and a time of creation with a new line.
+using MetricText = ShortText<64>;
+using CreatedText = ShortText<32>;
+
 // Text that grows at its end, by whoever has asked for room there.
 class TextBuffer {
 public:
@@ -73,14 +105,15 @@ struct EnvironmentText {
     EnvironmentText(const std::string& name, double started_unix_s);
 
     std::string label;    // {environment="NAME"
-    std::string created;  // when it started, and the end of the line
+    CreatedText created;  // when it started, and the end of the line
 };
 
 // One family. What it writes goes to the sink in pieces: a thousand environments at once would be
 // fresh pages, which cost as much as a tenth of the text in them.
 class EnvironmentLines {
 public:
-    // `out` is empty, and is so again at the end. `name` ends in _total if it is a counter.
+    // `out` is empty, and is so again at the end. `name` ends in _total if it is a counter, and
+    // leaves room in MetricText for _created.
     EnvironmentLines(TextBuffer& out, const TextSink& sink, Format format, std::string_view name,
                      std::string_view help, prometheus::MetricType type);
 
@@ -90,8 +123,8 @@ public:
             hand_over();
         environment_ = &environment;
         if (has_created_)
-            created_ = environment.created;
-        room_ = 2 * (bucket_metric_.size() + environment.label.size()) + kRoom;
+            created_ = &environment.created;
+        room_ = 2 * environment.label.size() + kRoom;
     }
 
     void add(std::uint64_t value) { add("", value); }
@@ -108,25 +141,26 @@ public:
 private:
     // Beyond this, text is handed over.
     static constexpr std::size_t kPiece = 32768;
-    // More than the numbers and the punctuation of one sample and of its time of creation.
-    static constexpr std::size_t kRoom = 128;
+    // More than the names, the numbers and the punctuation of one sample and of its time of
+    // creation.
+    static constexpr std::size_t kRoom = 2 * MetricText::kRoom + CreatedText::kRoom + 128;
 
     template <typename Value>
-    void add_line(std::string_view metric, std::string_view labels, Value value);
+    void add_line(const MetricText& metric, std::string_view labels, Value value);
     void hand_over();
 
     TextBuffer& out_;
     const TextSink& sink_;
     bool has_created_;
-    std::string metric_;         // as its samples are named
-    std::string bucket_metric_;  // as those of a histogram are
-    std::string count_metric_;
-    std::string sum_metric_;
-    std::string created_metric_;  // as its times of creation are
+    MetricText metric_;         // as its samples are named
+    MetricText bucket_metric_;  // as those of a histogram are
+    MetricText count_metric_;
+    MetricText sum_metric_;
+    MetricText created_metric_;  // as its times of creation are
     const EnvironmentText* environment_ = nullptr;
-    std::string_view created_;   // the environment's, where samples have one
-    std::size_t head_size_ = 0;  // until it is handed over
-    std::size_t room_ = 0;       // for a line and its time of creation, but for `labels`
+    const CreatedText* created_ = nullptr;  // the environment's, where samples have one
+    std::size_t head_size_ = 0;             // until it is handed over
+    std::size_t room_ = 0;                  // for a line and its time of creation, but for `labels`
 };
 
 }  // namespace bulkhead::runtime

@@ -1,5 +1,6 @@
 #include "runtime/exporter_metrics.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,6 +33,32 @@ void add_amount(EnvironmentLines& lines, const Budget& budget, std::uint64_t amo
         lines.add(kind_label(budget), seconds(amount));
     else
         lines.add(kind_label(budget), amount);
+}
+
+struct FamilyLabels {
+    bh_family id;
+    std::string_view name, received, sent;
+};
+constexpr FamilyLabels kFamilies[] = {
+    {BH_FAMILY_IPV4, R"(family="ipv4")", R"(direction="received",family="ipv4")",
+     R"(direction="sent",family="ipv4")"},
+    {BH_FAMILY_IPV6, R"(family="ipv6")", R"(direction="received",family="ipv6")",
+     R"(direction="sent",family="ipv6")"},
+    {BH_FAMILY_OTHER, R"(family="other")", R"(direction="received",family="other")",
+     R"(direction="sent",family="other")"},
+};
+
+// Both directions of what `number` says of a family. Other families than those of IP have samples
+// once there was anything of them.
+template <typename Number>
+void add_traffic(const Usage& usage, EnvironmentLines& lines, Number number) {
+    for (const FamilyLabels& family : kFamilies) {
+        const FamilyTraffic& traffic = usage.network[family.id];
+        if (family.id == BH_FAMILY_OTHER && traffic.is_none())
+            continue;
+        lines.add(family.received, number(traffic.received));
+        lines.add(family.sent, number(traffic.sent));
+    }
 }
 
 constexpr EnvironmentMetric kMetrics[] = {
@@ -124,20 +151,26 @@ constexpr EnvironmentMetric kMetrics[] = {
     {"bulkhead_environment_network_bytes_total",
      "Network traffic, as the environment's interfaces count it.", MetricType::Counter,
      [](const Usage& usage, EnvironmentLines& lines) {
-         lines.add(R"(direction="received")", usage.received.bytes);
-         lines.add(R"(direction="sent")", usage.sent.bytes);
+         add_traffic(usage, lines, [](const Traffic& one) { return one.bytes; });
      }},
     {"bulkhead_environment_network_packets_total",
      "Network packets, as the environment's interfaces count them.", MetricType::Counter,
      [](const Usage& usage, EnvironmentLines& lines) {
-         lines.add(R"(direction="received")", usage.received.packets);
-         lines.add(R"(direction="sent")", usage.sent.packets);
+         add_traffic(usage, lines, [](const Traffic& one) { return one.packets; });
      }},
     {"bulkhead_environment_network_connects_total",
      "Stream connections that were opened, or tried to, past the fence.", MetricType::Counter,
      [](const Usage& usage, EnvironmentLines& lines) {
-         lines.add(R"(family="ipv4")", usage.connects_ipv4);
-         lines.add(R"(family="ipv6")", usage.connects_ipv6);
+         lines.add(R"(family="ipv4")", usage.network[BH_FAMILY_IPV4].connects);
+         lines.add(R"(family="ipv6")", usage.network[BH_FAMILY_IPV6].connects);
+     }},
+    {"bulkhead_environment_network_refused_total",
+     "What the policy's rules on addresses refused or dropped. Only families they ever did.",
+     MetricType::Counter,
+     [](const Usage& usage, EnvironmentLines& lines) {
+         for (const FamilyLabels& family : kFamilies)
+             if (usage.network[family.id].refused != 0)
+                 lines.add(family.name, usage.network[family.id].refused);
      }},
     {"bulkhead_environment_io_bytes_total", "Block I/O on all devices, as in io.stat.",
      MetricType::Counter,
@@ -246,6 +279,12 @@ constexpr EnvironmentMetric kMetrics[] = {
          lines.add(seconds(usage.started_unix_ns));
      }},
 };
+
+// All that EnvironmentLines puts behind a name fits.
+constexpr std::string_view kLongestEnd = "_created";
+static_assert(std::ranges::all_of(kMetrics, [](const EnvironmentMetric& metric) {
+    return std::string_view(metric.name).size() + kLongestEnd.size() <= MetricText::kRoom;
+}));
 
 }  // namespace
 

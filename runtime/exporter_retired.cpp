@@ -16,11 +16,12 @@ using Label = ClientMetric::Label;
 
 constexpr double kNanosecond = 1e-9;
 
-// A sample: the number at `path` of every receipt, added up.
+// A sample: the number at `path` of every receipt, added up, less those at two other paths.
 struct Sample {
     std::string_view path;
     std::string_view label, label_value;    // may be empty
     std::string_view label2, label_value2;  // likewise
+    std::string_view less = {}, less2 = {};
 };
 
 struct Family {
@@ -29,6 +30,29 @@ struct Family {
     double scale;
     std::array<Sample, 6> samples;
 };
+
+// Receipts of versions that did not tell families apart have the sum of all only: what is neither
+// IPv4 nor IPv6 is what these leave of it, so that no sum ever goes back.
+constexpr std::array<Sample, 6> kTrafficBytes = {{
+    {"network.ipv4.received_bytes", "direction", "received", "family", "ipv4"},
+    {"network.ipv6.received_bytes", "direction", "received", "family", "ipv6"},
+    {"network.received_bytes", "direction", "received", "family", "other",
+     "network.ipv4.received_bytes", "network.ipv6.received_bytes"},
+    {"network.ipv4.sent_bytes", "direction", "sent", "family", "ipv4"},
+    {"network.ipv6.sent_bytes", "direction", "sent", "family", "ipv6"},
+    {"network.sent_bytes", "direction", "sent", "family", "other", "network.ipv4.sent_bytes",
+     "network.ipv6.sent_bytes"},
+}};
+constexpr std::array<Sample, 6> kTrafficPackets = {{
+    {"network.ipv4.received_packets", "direction", "received", "family", "ipv4"},
+    {"network.ipv6.received_packets", "direction", "received", "family", "ipv6"},
+    {"network.received_packets", "direction", "received", "family", "other",
+     "network.ipv4.received_packets", "network.ipv6.received_packets"},
+    {"network.ipv4.sent_packets", "direction", "sent", "family", "ipv4"},
+    {"network.ipv6.sent_packets", "direction", "sent", "family", "ipv6"},
+    {"network.sent_packets", "direction", "sent", "family", "other", "network.ipv4.sent_packets",
+     "network.ipv6.sent_packets"},
+}};
 
 constexpr std::array kFamilies = {
     Family{
@@ -91,21 +115,21 @@ constexpr std::array kFamilies = {
            "Programs that ended environments executed.",
            1,
            {{{"tasks.execs", "", "", "", ""}}}},
-    Family{"bulkhead_retired_network_bytes_total",
-           "Network traffic of ended environments.",
-           1,
-           {{{"network.received_bytes", "direction", "received", "", ""},
-             {"network.sent_bytes", "direction", "sent", "", ""}}}},
-    Family{"bulkhead_retired_network_packets_total",
-           "Network packets of ended environments.",
-           1,
-           {{{"network.received_packets", "direction", "received", "", ""},
-             {"network.sent_packets", "direction", "sent", "", ""}}}},
+    Family{"bulkhead_retired_network_bytes_total", "Network traffic of ended environments.", 1,
+           kTrafficBytes},
+    Family{"bulkhead_retired_network_packets_total", "Network packets of ended environments.", 1,
+           kTrafficPackets},
     Family{"bulkhead_retired_network_connects_total",
            "Stream connections that ended environments opened.",
            1,
            {{{"network.connects_ipv4", "family", "ipv4", "", ""},
              {"network.connects_ipv6", "family", "ipv6", "", ""}}}},
+    Family{"bulkhead_retired_network_refused_total",
+           "What the rules on addresses of ended environments refused or dropped.",
+           1,
+           {{{"network.refused_ipv4", "family", "ipv4", "", ""},
+             {"network.refused_ipv6", "family", "ipv6", "", ""},
+             {"network.refused_other", "family", "other", "", ""}}}},
     Family{"bulkhead_retired_io_bytes_total",
            "Block I/O of ended environments.",
            1,
@@ -175,9 +199,14 @@ MetricFamily counter(const char* name, const char* help) {
 }
 
 // A number that no receipt has yet is 0; one that no version meters has no series.
-double total_of(const ledger::Totals& totals, std::string_view path) {
+ledger::Totals::mapped_type total_of(const ledger::Totals& totals, std::string_view path) {
     const auto found = totals.find(std::string(path));
-    return found == totals.end() ? 0 : static_cast<double>(found->second);
+    return found == totals.end() ? 0 : found->second;
+}
+
+double total_of(const ledger::Totals& totals, const Sample& sample) {
+    return static_cast<double>(total_of(totals, sample.path) - total_of(totals, sample.less) -
+                               total_of(totals, sample.less2));
 }
 
 MetricFamily family_of(const Family& from, const ledger::Totals& totals) {
@@ -190,7 +219,7 @@ MetricFamily family_of(const Family& from, const ledger::Totals& totals) {
             labels.push_back({std::string(sample.label), std::string(sample.label_value)});
         if (!sample.label2.empty())
             labels.push_back({std::string(sample.label2), std::string(sample.label_value2)});
-        add(family, std::move(labels), total_of(totals, sample.path) * from.scale);
+        add(family, std::move(labels), total_of(totals, sample) * from.scale);
     }
     return family;
 }

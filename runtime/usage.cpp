@@ -82,10 +82,10 @@ void copy_counts(const bh_counts& from, Usage& to) {
                     from.preempted[BH_PREEMPTED_BY_HOST]};
     to.forks = from.forks;
     to.execs = from.execs;
-    to.received = traffic(from.traffic[BH_RECEIVED]);
-    to.sent = traffic(from.traffic[BH_SENT]);
-    to.connects_ipv4 = from.connects[BH_FAMILY_IPV4];
-    to.connects_ipv6 = from.connects[BH_FAMILY_IPV6];
+    for (unsigned family = 0; family < BH_FAMILY_COUNT; ++family)
+        to.network[family] = {traffic(from.traffic[BH_RECEIVED][family]),
+                              traffic(from.traffic[BH_SENT][family]), from.connects[family],
+                              from.unreached[family]};
     to.memory_byte_seconds = byte_seconds(from.memory_page_ms);
 }
 
@@ -114,6 +114,28 @@ void copy_governed(const loader::MeterView& reading, Usage& to) {
 }
 
 }  // namespace
+
+bool FamilyTraffic::is_none() const {
+    return received.packets + sent.packets + connects + refused == 0;
+}
+
+Traffic Usage::received() const {
+    Traffic sum;
+    for (const FamilyTraffic& one : network) {
+        sum.bytes += one.received.bytes;
+        sum.packets += one.received.packets;
+    }
+    return sum;
+}
+
+Traffic Usage::sent() const {
+    Traffic sum;
+    for (const FamilyTraffic& one : network) {
+        sum.bytes += one.sent.bytes;
+        sum.packets += one.sent.packets;
+    }
+    return sum;
+}
 
 std::uint64_t Usage::refused() const {
     return std::accumulate(

@@ -25,6 +25,16 @@ struct Traffic {
     std::uint64_t packets = 0;
 };
 
+// One family of network traffic.
+struct FamilyTraffic {
+    Traffic received;
+    Traffic sent;
+    std::uint64_t connects = 0;  // streams, as far as the fence let them through
+    std::uint64_t refused = 0;   // by the policy's rules on addresses
+
+    [[nodiscard]] bool is_none() const;
+};
+
 struct Transfer {
     std::uint64_t bytes = 0;
     std::uint64_t operations = 0;
@@ -115,10 +125,7 @@ struct Usage {
     std::uint64_t forks = 0;
     std::uint64_t execs = 0;
 
-    Traffic received;
-    Traffic sent;
-    std::uint64_t connects_ipv4 = 0;  // streams, as far as the fence let them through
-    std::uint64_t connects_ipv6 = 0;
+    std::array<FamilyTraffic, BH_FAMILY_COUNT> network{};
     Transfer read;
     Transfer written;
 
@@ -137,6 +144,8 @@ struct Usage {
     bool has_plans = false;
     PlanMoves plan_moves;
 
+    [[nodiscard]] Traffic received() const;       // of all families
+    [[nodiscard]] Traffic sent() const;           // likewise
     [[nodiscard]] std::uint64_t refused() const;  // of all classes
 };
 

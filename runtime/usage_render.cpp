@@ -96,6 +96,32 @@ void add_plan_moves(Json& document, const PlanMoves& moves) {
                               {"cpus_lowered", moves.cpus_lowered}};
 }
 
+Json traffic_json(const FamilyTraffic& family) {
+    return {{"received_bytes", family.received.bytes},
+            {"received_packets", family.received.packets},
+            {"sent_bytes", family.sent.bytes},
+            {"sent_packets", family.sent.packets}};
+}
+
+// Of ARP and the like nothing is said where there was none, as above.
+Json network_json(const Usage& usage) {
+    const Traffic received = usage.received();
+    const Traffic sent = usage.sent();
+    const FamilyTraffic& ipv4 = usage.network[BH_FAMILY_IPV4];
+    const FamilyTraffic& ipv6 = usage.network[BH_FAMILY_IPV6];
+    const FamilyTraffic& other = usage.network[BH_FAMILY_OTHER];
+    Json all = {{"received_bytes", received.bytes}, {"received_packets", received.packets},
+                {"sent_bytes", sent.bytes},         {"sent_packets", sent.packets},
+                {"connects_ipv4", ipv4.connects},   {"connects_ipv6", ipv6.connects},
+                {"refused_ipv4", ipv4.refused},     {"refused_ipv6", ipv6.refused},
+                {"ipv4", traffic_json(ipv4)},       {"ipv6", traffic_json(ipv6)}};
+    if (other.refused != 0)
+        all["refused_other"] = other.refused;
+    if (other.received.packets + other.sent.packets != 0)
+        all["other"] = traffic_json(other);
+    return all;
+}
+
 std::string seconds(std::uint64_t ns) {
     return formatted("{:.3f} s", static_cast<double>(ns) / 1e9);
 }
@@ -116,6 +142,26 @@ std::string byte_seconds(std::uint64_t count) {
 std::string pressure_text(const char* resource, const Pressure& pressure) {
     return formatted("{} {} some, {} full", resource, seconds(pressure.some_ns),
                      seconds(pressure.full_ns));
+}
+
+std::string traffic_text(const Traffic& received, const Traffic& sent) {
+    return formatted("received {} in {} packets, sent {} in {} packets", bytes(received.bytes),
+                     received.packets, bytes(sent.bytes), sent.packets);
+}
+
+// A line for the sum, and one for each family that there was anything of.
+std::string network_text(const Usage& usage) {
+    constexpr std::array kNames = {"IPv4", "IPv6", "other"};
+    static_assert(kNames.size() == BH_FAMILY_COUNT);
+    std::string text = traffic_text(usage.received(), usage.sent()) + "\n";
+    for (unsigned i = 0; i < kNames.size(); ++i) {
+        const FamilyTraffic& family = usage.network[i];
+        if (!family.is_none())
+            text += formatted("             {}: {}, {} connections opened, {} refused\n", kNames[i],
+                              traffic_text(family.received, family.sent), family.connects,
+                              family.refused);
+    }
+    return text;
 }
 
 std::string refusals_text(const Usage& usage) {
@@ -144,13 +190,7 @@ Json to_json(const Usage& usage) {
           {"peak", usage.tasks_peak},
           {"forks", usage.forks},
           {"execs", usage.execs}}},
-        {"network",
-         {{"received_bytes", usage.received.bytes},
-          {"received_packets", usage.received.packets},
-          {"sent_bytes", usage.sent.bytes},
-          {"sent_packets", usage.sent.packets},
-          {"connects_ipv4", usage.connects_ipv4},
-          {"connects_ipv6", usage.connects_ipv6}}},
+        {"network", network_json(usage)},
         {"io",
          {{"read_bytes", usage.read.bytes},
           {"read_operations", usage.read.operations},
@@ -176,7 +216,7 @@ std::string to_text(const Usage& usage) {
         "             {} anonymous, {} files, {} shared, {} kernel\n"
         "             {} faults, {} of them major; {} reclaimed\n"
         "  tasks      {} now, {} at most, {} forks, {} execs, {} killed for memory\n"
-        "  network    received {} in {} packets, sent {} in {} packets, {} connections opened\n"
+        "  network    {}"
         "  disk       read {} in {} operations, wrote {} in {} operations\n"
         "  pressure   {}\n             {}\n             {}\n"
         "  refusals   {}\n",
@@ -188,12 +228,10 @@ std::string to_text(const Usage& usage) {
         byte_seconds(usage.memory_byte_seconds), bytes(usage.anon_bytes), bytes(usage.file_bytes),
         bytes(usage.shmem_bytes), bytes(usage.kernel_bytes), usage.faults, usage.major_faults,
         bytes(usage.reclaimed_bytes), usage.tasks, usage.tasks_peak, usage.forks, usage.execs,
-        usage.oom_kills, bytes(usage.received.bytes), usage.received.packets,
-        bytes(usage.sent.bytes), usage.sent.packets, usage.connects_ipv4 + usage.connects_ipv6,
-        bytes(usage.read.bytes), usage.read.operations, bytes(usage.written.bytes),
-        usage.written.operations, pressure_text("cpu   ", usage.cpu_pressure),
-        pressure_text("memory", usage.memory_pressure), pressure_text("io    ", usage.io_pressure),
-        refusals_text(usage));
+        usage.oom_kills, network_text(usage), bytes(usage.read.bytes), usage.read.operations,
+        bytes(usage.written.bytes), usage.written.operations,
+        pressure_text("cpu   ", usage.cpu_pressure), pressure_text("memory", usage.memory_pressure),
+        pressure_text("io    ", usage.io_pressure), refusals_text(usage));
 }
 
 }  // namespace bulkhead::runtime

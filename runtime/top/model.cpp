@@ -32,8 +32,8 @@ Rates rates_of(const Usage& before, const Usage& now, const Interval& interval) 
     return {.cpu_permille = interval.rate(before.cpu_ns, now.cpu_ns, kPermille),
             .waiting_permille =
                 interval.rate(before.run_queue_delay_ns, now.run_queue_delay_ns, kPermille),
-            .received_bytes = interval.rate(before.received.bytes, now.received.bytes),
-            .sent_bytes = interval.rate(before.sent.bytes, now.sent.bytes),
+            .received_bytes = interval.rate(before.received().bytes, now.received().bytes),
+            .sent_bytes = interval.rate(before.sent().bytes, now.sent().bytes),
             .read_bytes = interval.rate(before.read.bytes, now.read.bytes),
             .written_bytes = interval.rate(before.written.bytes, now.written.bytes),
             .refused = interval.rate(before.refused(), now.refused())};

@@ -200,7 +200,7 @@ TEST(Meter, TheHostsTasksAreNotCounted) {
                          }),
               0);
     EXPECT_EQ(mine.state().counts.run_delay_ns, 0U);
-    EXPECT_EQ(mine.state().counts.traffic[BH_SENT].packets, 0U);
+    EXPECT_EQ(mine.state().counts.traffic[BH_SENT][BH_FAMILY_IPV4].packets, 0U);
 }
 
 }  // namespace

@@ -86,10 +86,13 @@ void for_each_rule_row(Visit visit) {
     const auto policies = loader::open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
     const auto routes = loader::open_pinned_map<bh_route_key, bh_route>("bh_routes");
     const auto peers = loader::open_pinned_map<bh_peer_key, bh_peer>("bh_peers");
-    ASSERT_TRUE(policies.has_value() && routes.has_value() && peers.has_value());
+    const auto uses = loader::open_pinned_map<bh_rule_key, bh_rule_use>("bh_rule_use");
+    ASSERT_TRUE(policies.has_value() && routes.has_value() && peers.has_value() &&
+                uses.has_value());
     const auto see = [&](const auto& key) { visit(key.label, key.generation); };
     EXPECT_TRUE(policies->for_each_key(see).has_value());
     EXPECT_TRUE(routes->for_each_key(see).has_value());
+    EXPECT_TRUE(uses->for_each_key(see).has_value());
     const auto see_peer = [&](const bh_peer_key& key) { see(key.policy); };
     EXPECT_TRUE(peers->for_each_key(see_peer).has_value());
 }

@@ -25,6 +25,19 @@ std::string unspecified_as(const char* address) {
     return ::inet_ntop(AF_INET6, bytes, text, sizeof text);
 }
 
+TEST(Routes, MappedAddressesAreOfIpv4) {
+    const auto family_of = [](const char* address) {
+        __u8 bytes[16];
+        EXPECT_EQ(::inet_pton(AF_INET6, address, bytes), 1);
+        return bh_family_of_address(bytes);
+    };
+    for (const char* address : {"::ffff:127.0.0.1", "::ffff:0.0.0.0", "::ffff:255.255.255.255"})
+        EXPECT_EQ(family_of(address), BH_FAMILY_IPV4) << address;
+    for (const char* address : {"::", "::1", "fd00::1", "::fffe:127.0.0.1", "::1:ffff:7f00:1",
+                                "::ffff:7f00:1:0", "1::ffff:127.0.0.1"})
+        EXPECT_EQ(family_of(address), BH_FAMILY_IPV6) << address;
+}
+
 TEST(Routes, TheFirstEntryThatFitsDecides) {
     const bh_port_rule entries[] = {{443, 443, IPPROTO_TCP, BH_VERDICT_DROP, 7},
                                     {1, 1024, IPPROTO_TCP, BH_VERDICT_ALLOW, 8}};

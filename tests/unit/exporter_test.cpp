@@ -140,8 +140,9 @@ TEST(Page, OfAThousandEnvironmentsIsAtMostThreeMegabytes) {
         one.reclaimed_bytes = another();
         one.forks = another() >> 20;
         one.execs = another() >> 20;
-        one.received = {another(), another()};
-        one.sent = {another(), another()};
+        for (const bh_family family : {BH_FAMILY_IPV4, BH_FAMILY_IPV6})
+            one.network[family] = {
+                {another(), another()}, {another(), another()}, another() >> 20, 0};
         one.read = {another(), another()};
         one.written = {another(), another()};
         one.cpu_pressure = {another(), another()};
@@ -166,18 +167,18 @@ TEST(Page, EndsWithEofInOpenMetricsOnly) {
 
 TEST(EnvironmentTexts, StayWhileTheEnvironmentLives) {
     EnvironmentTexts texts;
-    EXPECT_EQ(texts.of({usage("web", 1, 100)})[0]->created, "100.000\n");
+    EXPECT_EQ(texts.of({usage("web", 1, 100)})[0]->created.text(), "100.000\n");
     // The clock was set meanwhile.
-    EXPECT_EQ(texts.of({usage("web", 1, 101)})[0]->created, "100.000\n");
+    EXPECT_EQ(texts.of({usage("web", 1, 101)})[0]->created.text(), "100.000\n");
     // Another one of that name.
-    EXPECT_EQ(texts.of({usage("web", 2, 200)})[0]->created, "200.000\n");
+    EXPECT_EQ(texts.of({usage("web", 2, 200)})[0]->created.text(), "200.000\n");
     // Another one of that serial: the programs were loaded anew.
     const EnvironmentText* const job = texts.of({usage("job", 2, 300)})[0];
     EXPECT_EQ(job->label, "{environment=\"job\"");
-    EXPECT_EQ(job->created, "300.000\n");
+    EXPECT_EQ(job->created.text(), "300.000\n");
     EXPECT_TRUE(texts.of({}).empty());
     // Forgotten: serials are not used again, but what was kept would stay for ever.
-    EXPECT_EQ(texts.of({usage("web", 2, 201)})[0]->created, "201.000\n");
+    EXPECT_EQ(texts.of({usage("web", 2, 201)})[0]->created.text(), "201.000\n");
 }
 
 TEST(Address, IsHostAndPort) {

@@ -28,7 +28,7 @@ inline ledger::Ended ended(std::uint32_t serial) {
     one.reading.record.started_ns = 10 * kSecondNs;
     one.reading.usage.cpu_ns = serial * 1'000'000ULL;
     one.reading.state.exited_ns = one.ended_boot_ns;
-    one.reading.state.counts.traffic[BH_SENT] = {serial * 10ULL, serial};
+    one.reading.state.counts.traffic[BH_SENT][BH_FAMILY_IPV4] = {serial * 10ULL, serial};
     return one;
 }
 

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string>
+#include <vector>
 
+#include "loader/rule_use.h"
 #include "runtime/policy/policy.h"
 
 namespace bulkhead::loader {
@@ -42,6 +45,33 @@ TEST(Rules, OfAddressesHaveTheFirstAndTheLastRow) {
         for (const __u8 byte : row->address)
             EXPECT_EQ(byte, 0);
     }
+}
+
+TEST(Rules, OfAddressesAreCountedEach) {
+    const std::string text =
+        "[network]\ndefault = \"refuse\"\nresolver = \"192.0.2.53\"\nallow = "
+        "[\"10.0.0.0/8\"]\nrefuse = ["
+        "\"10.1.0.0/16:443/tcp\"]\nlisten = [\"80\"]\n";
+    const Rules rules = rules_of(text);
+    const std::vector<__u32> counted = counted_rules(rules);
+    // The default, the resolver and two entries, beside what no rule says and answers.
+    ASSERT_EQ(counted.size(), 6U);
+    EXPECT_EQ(counted.front(), 0U) << "by it the others are found";
+    EXPECT_EQ(counted.back(), BH_RULE_ANSWERS);
+    EXPECT_TRUE(std::find(counted.begin(), counted.end(),
+                          rules.policy.rule_of_class[BH_CLASS_EGRESS]) != counted.end());
+    EXPECT_TRUE(counted_rules(rules_of("[network]\nlisten = [\"80\"]\n")).empty());
+}
+
+TEST(Rules, OfManyAddressesAreCountedTogetherPastABound) {
+    std::string list;
+    for (int i = 0; i < 300; ++i)
+        list += "\"10.0." + std::to_string(i / 200) + "." + std::to_string(i % 200) + "\", ";
+    const std::vector<__u32> counted =
+        counted_rules(rules_of("[network]\ndefault = \"refuse\"\nallow = [" + list + "]\n"));
+    ASSERT_EQ(counted.size(), BH_MAX_COUNTED_RULES + 2U);
+    EXPECT_EQ(counted[BH_MAX_COUNTED_RULES], BH_RULE_OTHERS);
+    EXPECT_TRUE(std::is_sorted(counted.begin(), counted.end())) << "lowest first";
 }
 
 }  // namespace

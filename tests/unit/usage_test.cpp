@@ -31,7 +31,9 @@ loader::MeterReading reading() {
     reading.state.refused[BH_CLASS_SIGNAL] = 2;
     reading.state.audited[BH_CLASS_MOUNTS] = 7;
     reading.state.unrecorded = 4;
-    reading.state.counts.traffic[BH_RECEIVED] = {100, 1};
+    reading.state.counts.traffic[BH_RECEIVED][BH_FAMILY_IPV4] = {60, 3};
+    reading.state.counts.traffic[BH_RECEIVED][BH_FAMILY_IPV6] = {40, 2};
+    reading.state.counts.unreached[BH_FAMILY_IPV6] = 9;
     return reading;
 }
 
@@ -82,6 +84,47 @@ TEST(Usage, RefusalsAreByClassAndInTotal) {
     EXPECT_EQ(json["total"], 5);
     EXPECT_EQ(json["by_class"], (Json{{"bpf", 3}, {"signal", 2}}));
     EXPECT_EQ(json["audited_by_class"], (Json{{"mounts", 7}}));
+}
+
+TEST(Usage, NetworkIsByFamilyAndInTotal) {
+    auto read = reading();
+    const auto json = to_json(usage_of(read))["network"];
+    EXPECT_EQ(json["received_bytes"], 100);
+    EXPECT_EQ(json["received_packets"], 5);
+    EXPECT_EQ(json["ipv4"]["received_bytes"], 60);
+    EXPECT_EQ(json["ipv6"]["received_packets"], 2);
+    EXPECT_EQ(json["refused_ipv4"], 0);
+    EXPECT_EQ(json["refused_ipv6"], 9);
+    EXPECT_FALSE(json.contains("other"));
+    read.state.counts.traffic[BH_SENT][BH_FAMILY_OTHER] = {42, 1};
+    const auto with_arp = to_json(usage_of(read))["network"];
+    EXPECT_EQ(with_arp["other"]["sent_bytes"], 42);
+    EXPECT_EQ(with_arp["sent_bytes"], 42);
+    const std::string text = to_text(usage_of(read));
+    EXPECT_NE(text.find("received 100 B in 5 packets, sent 42 B in 1 packets\n"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("IPv6: received 40 B in 2 packets, sent 0 B in 0 packets, 0 connections "
+                        "opened, 9 refused\n"),
+              std::string::npos)
+        << text;
+}
+
+TEST(Usage, MetricsOfTheNetworkAreByFamily) {
+    auto read = reading();
+    const auto values = [&](const std::string& labels) {
+        return value_of(
+            metrics_of({usage_of(read)}),
+            "bulkhead_environment_network_bytes_total{environment=\"web\"," + labels + "}");
+    };
+    EXPECT_EQ(values("direction=\"received\",family=\"ipv4\""), "60");
+    EXPECT_EQ(values("direction=\"received\",family=\"ipv6\""), "40");
+    EXPECT_EQ(values("direction=\"sent\",family=\"ipv6\""), "0");
+    EXPECT_EQ(values("direction=\"sent\",family=\"other\""), "");
+    read.state.counts.traffic[BH_SENT][BH_FAMILY_OTHER] = {42, 1};
+    EXPECT_EQ(values("direction=\"sent\",family=\"other\""), "42");
+    const std::string refused = "bulkhead_environment_network_refused_total{environment=\"web\",";
+    EXPECT_EQ(value_of(metrics_of({usage_of(read)}), refused + "family=\"ipv6\"}"), "9");
+    EXPECT_EQ(value_of(metrics_of({usage_of(read)}), refused + "family=\"ipv4\"}"), "");
 }
 
 TEST(Usage, TextNamesWhatWasRefused) {
@@ -201,11 +244,27 @@ TEST(Retired, SumsAreTheSameNumbersInBaseUnits) {
     const auto families = retired_families({totals, 2, {}});
     EXPECT_EQ(sample(families, "bulkhead_retired_environments_total", {}), 2);
     EXPECT_EQ(sample(families, "bulkhead_retired_cpu_seconds_total", {{"mode", "user"}}), 3);
-    EXPECT_EQ(sample(families, "bulkhead_retired_network_bytes_total", {{"direction", "received"}}),
-              200);
+    EXPECT_EQ(sample(families, "bulkhead_retired_network_bytes_total",
+                     {{"direction", "received"}, {"family", "ipv4"}}),
+              120);
+    EXPECT_EQ(sample(families, "bulkhead_retired_network_refused_total", {{"family", "ipv6"}}), 18);
     EXPECT_EQ(sample(families, "bulkhead_retired_refusals_total", {{"class", "bpf"}}), 6);
     EXPECT_EQ(sample(families, "bulkhead_retired_oom_kills_total", {}), 2);
     EXPECT_EQ(sample(families, "bulkhead_retired_events_dropped_total", {{"kind", "refusal"}}), 8);
+}
+
+// What earlier versions stored has no families: it stays in the sum of all.
+TEST(Retired, SumOfFamiliesIsWhatEveryReceiptHas) {
+    ledger::Totals totals = {{"network.received_bytes", 1000}};
+    ledger::add_numbers(to_json(usage_of(reading())), totals);
+    const auto families = retired_families({totals, 2, {}});
+    const auto value = [&](const char* family) {
+        return sample(families, "bulkhead_retired_network_bytes_total",
+                      {{"direction", "received"}, {"family", family}});
+    };
+    EXPECT_EQ(value("ipv4"), 60);
+    EXPECT_EQ(value("ipv6"), 40);
+    EXPECT_EQ(value("other"), 1000);
 }
 
 // Each counter of an environment has its sum: whoever adds one adds the other.

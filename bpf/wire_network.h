@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
+/*
+ * The part of the ABI that is about [network]: what was let through and refused by each of its
+ * rules. Included by wire.h.
+ */
+#ifndef BULKHEAD_WIRE_NETWORK_H
+#define BULKHEAD_WIRE_NETWORK_H
+
+#define BH_MAX_RULE_USES 65536 /* rows of all environments' policies */
+#define BH_MAX_COUNTED_RULES 256 /* of one policy, that have a row each; the others share one */
+
+/* In the place of a rule's number. 0: what no rule says, when the policy names no default. */
+#define BH_RULE_OTHERS 0xfffffffe /* rules without a row */
+#define BH_RULE_ANSWERS 0xffffffff /* on accepted connections, where no rule allows */
+
+/* Key of bh_rule_use. */
+struct bh_rule_key {
+	struct bh_label label;
+	__u32 generation;
+	__u32 rule; /* its number in the policy of this generation */
+};
+BH_ASSERT_SIZE(struct bh_rule_key, 16);
+
+/*
+ * Value of bh_rule_use. User space makes the rows of a generation before it is published, and links
+ * them: from rule 0 by `next`. From then on programs count in them.
+ */
+struct bh_rule_use {
+	__u64 bytes; /* of packets that left, as the IP layer has them */
+	__u64 packets;
+	__u64 connects; /* connect(2) of a stream that was let through */
+	__u64 refused; /* what is in bh_state.refused of EGRESS, too */
+	__u64 audited; /* would have been refused */
+	__u64 dropped; /* packets that vanished */
+	__u32 next; /* 0: the last */
+	__u32 pad;
+};
+BH_ASSERT_SIZE(struct bh_rule_use, 56);
+
+#endif
