@@ -41,11 +41,12 @@ Usage busy(std::uint32_t serial, Numbers& numbers) {
     usage.preempted = {numbers.next_count(), numbers.next_count(), numbers.next_count()};
     usage.forks = numbers.next_count();
     usage.execs = numbers.next_count();
-    for (runtime::FamilyTraffic& family : usage.network)
-        family = {{numbers.next(), numbers.next_count()},
-                  {numbers.next(), numbers.next_count()},
-                  numbers.next_count(),
-                  0};
+    // Without a link to others there is nothing but IP.
+    for (const bh_family family : {BH_FAMILY_IPV4, BH_FAMILY_IPV6})
+        usage.network[family] = {{numbers.next(), numbers.next_count()},
+                                 {numbers.next(), numbers.next_count()},
+                                 numbers.next_count(),
+                                 0};
     usage.network[BH_FAMILY_IPV4].refused = numbers.next_count();
     usage.read = {numbers.next(), numbers.next_count()};
     usage.written = {numbers.next(), numbers.next_count()};
