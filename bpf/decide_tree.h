@@ -35,6 +35,34 @@ BH_PURE __u32 bh_rights_to_open(__u32 mode, __u32 flags)
 	return rights;
 }
 
+/* Of the mask of file_permission. */
+enum bh_use_numbers {
+	BH_USE_WRITE = 0x2,
+	BH_USE_READ = 0x4,
+};
+
+/* The rights that using an open file needs. The kernel reads a program that it executes itself. */
+BH_PURE __u32 bh_rights_to_use(__u32 flags, __u32 mask)
+{
+	__u32 rights = 0;
+
+	if (flags & BH_FMODE_EXEC)
+		return BH_RIGHT_EXECUTE;
+	if (mask & BH_USE_READ)
+		rights |= BH_RIGHT_READ;
+	if (mask & BH_USE_WRITE)
+		rights |= flags & BH_O_APPEND ? BH_RIGHT_APPEND : BH_RIGHT_WRITE;
+	return rights;
+}
+
+/* The rights that mapping it needs: a shared mapping can be made writable where the file is. */
+BH_PURE __u32 bh_rights_to_map(__u32 mode, __u32 flags, int as_code, int shared)
+{
+	if (flags & BH_FMODE_EXEC || as_code)
+		return BH_RIGHT_EXECUTE;
+	return BH_RIGHT_READ | (shared && mode & BH_FMODE_WRITE ? BH_RIGHT_WRITE : 0);
+}
+
 /*
  * The class that asks for `rights`: executing is asked about by PATHS where no list of programs is,
  * since then a program runs where it may be read.

@@ -10,6 +10,7 @@
 #include "bpf/refuse.bpf.h"
 #include "bpf/decide.h"
 #include "bpf/mount.bpf.h"
+#include "bpf/sysctls.bpf.h"
 
 /* Deepest path below a mount that is followed; deeper is refused. */
 #define BH_MAX_DEPTH 128
@@ -131,7 +132,10 @@ static __always_inline int bh_write_class(struct bh_subject *subject, struct bh_
 
 	switch (access->dentry->d_sb->s_magic) {
 	case BH_MAGIC_PROC:
-		return bh_is_below_pid(access->dentry) ? BH_ALLOWED : BH_CLASS_SYSCTL;
+		if (bh_is_below_pid(access->dentry) ||
+		    bh_may_write_sysctl(subject, access->dentry, access->names))
+			return BH_ALLOWED;
+		return BH_CLASS_SYSCTL;
 	case BH_MAGIC_SYSFS:
 		return subject->env && subject->env->user_ns ? BH_CLASS_KERNEL_FILES : BH_ALLOWED;
 	case BH_MAGIC_CGROUP2:

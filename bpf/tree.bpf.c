@@ -8,16 +8,6 @@
  */
 #include "bpf/tree_file.bpf.h"
 
-static __always_inline bool bh_has_rules(struct bh_subject *subject, struct file *file)
-{
-	struct dentry *dentry = file->f_path.dentry;
-	struct super_block *sb = dentry->d_sb;
-
-	if (sb->s_flags & SB_NOUSER || bh_mount_is_internal(file->f_path.mnt, sb))
-		return false;
-	return !subject->env || !bh_is_granted(subject->env, sb->s_dev, file->f_inode->i_ino);
-}
-
 /* What is handed over, or is the kernel's alone, is in no tree of programs. */
 static __always_inline int bh_check_program(struct bh_subject *subject, struct file *file,
 					    struct bh_ask *ask)

@@ -14,7 +14,6 @@
 #include "bpf/decide_tree.h"
 #include "bpf/mount.bpf.h"
 
-#define EXDEV 18
 #define BH_MAX_WALK 256 /* directories above a file; deeper is refused */
 #define BH_MAX_ATTEMPTS 2 /* while policies are published */
 
@@ -53,12 +52,6 @@ struct {
 	__type(key, __u32);
 	__type(value, struct bh_name_key);
 } bh_name_key SEC(".maps") __weak;
-
-/* What holds at a dentry; `is_node`: it is the path of a node itself. */
-struct bh_found {
-	struct bh_node node;
-	bool is_node;
-};
 
 /* 0 or -1: the name is none or changes. */
 static __always_inline int bh_read_name(struct bh_walk *walk, const struct bh_name *name)
@@ -231,45 +224,6 @@ static __always_inline struct bh_walk *bh_begin_walk(struct bh_subject *subject)
 static __always_inline bool bh_is_published(struct bh_subject *subject)
 {
 	return *(volatile __u64 *)&subject->env->control == subject->control;
-}
-
-/* What is asked of a dentry. */
-struct bh_ask {
-	__u16 hook;
-	__u16 error; /* what refuses it: EPERM, EXDEV */
-	__u32 rights;
-};
-
-static __noinline int bh_refuse_path(struct bh_subject *subject, struct dentry *dentry,
-				     struct bh_ask *ask, struct bh_found *found)
-{
-	struct inode *inode = dentry->d_inode;
-	struct bh_request request = {
-		.hook = ask->hook,
-		.class_id = bh_class_of_rights(subject->control, ask->rights),
-		.flags = found ? 0 : BH_REFUSAL_INTERNAL,
-		.object_kind = BH_OBJECT_FILE,
-		.rule = found ? found->node.rule : 0,
-		.values = { dentry->d_sb->s_dev, 0, 0, ask->rights },
-		.path = dentry,
-	};
-
-	/* Typed, it may be NULL from 6.17 on only: tested once. */
-	if (inode) {
-		request.values[1] = inode->i_ino;
-		request.values[2] = inode->i_mode;
-	}
-	if (ask->error == EXDEV)
-		return bh_decide(subject, &request, -EXDEV);
-	return bh_decide(subject, &request, -EPERM);
-}
-
-#define BH_TREE_CLASSES (1ULL << BH_CLASS_PATHS | 1ULL << BH_CLASS_EXECUTION)
-
-/* True when the rules of [files] are asked about what the current task does. */
-static __always_inline bool bh_subject_has_tree(struct bh_subject *subject)
-{
-	return bh_subject_current(subject) && subject->control & BH_TREE_CLASSES;
 }
 
 #endif

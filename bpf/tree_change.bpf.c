@@ -8,7 +8,7 @@
  * The path hooks are not called by overlayfs for its own layers; the inode hooks are, with
  * credentials of overlayfs's own, which no system call that ends here can put on.
  */
-#include "bpf/tree.bpf.h"
+#include "bpf/tree_ask.bpf.h"
 
 static __always_inline bool bh_has_rules(struct bh_subject *subject, struct dentry *dentry)
 {

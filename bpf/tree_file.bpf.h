@@ -8,7 +8,7 @@
 #ifndef BULKHEAD_TREE_FILE_BPF_H
 #define BULKHEAD_TREE_FILE_BPF_H
 
-#include "bpf/tree.bpf.h"
+#include "bpf/tree_ask.bpf.h"
 
 /* A row is never changed, only replaced: whoever reads it sees it whole. */
 struct {
@@ -17,6 +17,16 @@ struct {
 	__type(key, int);
 	__type(value, struct bh_place);
 } bh_places SEC(".maps") __weak;
+
+static __always_inline bool bh_has_rules(struct bh_subject *subject, struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct super_block *sb = dentry->d_sb;
+
+	if (sb->s_flags & SB_NOUSER || bh_mount_is_internal(file->f_path.mnt, sb))
+		return false;
+	return !subject->env || !bh_is_granted(subject->env, sb->s_dev, file->f_inode->i_ino);
+}
 
 static __noinline int bh_resolve_once(struct bh_subject *subject, struct dentry *dentry,
 				      struct bh_found *found)
@@ -76,7 +86,7 @@ static __noinline int bh_check_file(struct bh_subject *subject, struct file *fil
 			bpf_inode_storage_get(&bh_places, inode, &place,
 					      BPF_LOCAL_STORAGE_GET_F_CREATE);
 	}
-	if ((found.node.rights & ask->rights) == ask->rights)
+	if ((found.node.rights & ask->rights) == ask->rights || ask->node_flags & ~found.node.flags)
 		return 0;
 	return bh_refuse_path(subject, dentry, ask, &found);
 }

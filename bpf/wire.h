@@ -178,7 +178,8 @@ enum bh_class {
 	X(file_alloc_security)                                                                     \
 	X(socket_accept)                                                                           \
 	X(cgroup_can_fork)                                                                         \
-	X(timer)
+	X(timer)                                                                                   \
+	X(file_permission)
 
 enum bh_hook {
 #define BH_HOOK_ENUM(name) BH_HOOK_##name,
@@ -257,6 +258,8 @@ enum bh_environment_flags {
 	BH_ENV_COUNTED = 1 << 6, /* has or had bounds on what programs count */
 	BH_ENV_BUDGETED = 1 << 7, /* has or had budgets */
 	BH_ENV_GOVERNED = 1 << 8, /* has or had what an agent looks after: bh_governed */
+	BH_ENV_REVOKES = 1 << 9, /* its policy closes what was opened before */
+	BH_ENV_IOCTLS = 1 << 10, /* its policy names the devices that take ioctls */
 };
 
 /*
@@ -318,6 +321,10 @@ enum bh_verdict {
 
 enum bh_policy_flags {
 	BH_POLICY_OWN_CGROUPS = 1 << 0, /* cgroups are made and filled below the environment's */
+	BH_POLICY_SYSCTLS = 1 << 1, /* there are rows of sysctls */
+	BH_POLICY_REVOKES = 1 << 2, /* nodes of [files] have BH_NODE_REVOKES */
+	BH_POLICY_IOCTLS = 1 << 3, /* bh_policy.ioctls is asked */
+	BH_POLICY_IOCTLS_AUDITED = 1 << 4, /* what it refuses is recorded but allowed */
 };
 
 /*
@@ -335,12 +342,15 @@ struct bh_policy {
 	__u16 flags; /* bh_policy_flags */
 	struct bh_port_rule listen[BH_MAX_LISTEN];
 	struct bh_device_rule devices[BH_MAX_ALLOWED_DEVICES];
+	__u32 ioctls; /* kinds of devices that take them, a bit each: bh_device_kind */
+	__u32 ioctl_rule; /* number of the rule that has the list */
 };
-BH_ASSERT_SIZE(struct bh_policy, 392);
+BH_ASSERT_SIZE(struct bh_policy, 400);
 
 #include "bpf/wire_ipc.h"
 #include "bpf/wire_learn.h"
 #include "bpf/wire_network.h"
+#include "bpf/wire_surface.h"
 #include "bpf/wire_tree.h"
 
 /*
@@ -405,6 +415,8 @@ enum bh_object_kind {
 	BH_OBJECT_BEANCOUNTER, /* values: bh_beancounter_id, held, barrier, limit */
 	BH_OBJECT_MOVE, /* values: the hashes of two paths that were learned, from and to */
 	BH_OBJECT_BUDGET, /* values: bh_budget_kind, used, amount, period in ns */
+	BH_OBJECT_IOCTL, /* values: rdev as in bh_device, command, mode; text: path from the leaf up
+			  */
 };
 
 /* The access of BH_OBJECT_FILE, but of the classes that ask for a bh_right. */

@@ -43,9 +43,20 @@ BH_ASSERT_SIZE(struct bh_node, 16);
 
 enum bh_node_flags {
 	BH_NODE_NAMED = 1 << 0, /* a rule names this path; else it only leads to one */
+	BH_NODE_REVOKES = 1 << 1, /* what was opened before is judged again as it is used */
+	/* Of a sysctl: whose namespace it belongs to. Without one of them it is not given. */
+	BH_NODE_NET = 1 << 2,
+	BH_NODE_IPC = 1 << 3,
+	BH_NODE_UTS = 1 << 4,
+	BH_NODE_BENEATH = 1 << 5, /* and all beneath it */
 };
+#define BH_NODE_SYSCTL (BH_NODE_NET | BH_NODE_IPC | BH_NODE_UTS)
 
-/* Key of bh_roots: the root of a super block; `dev` 0: of all that have no row. */
+/*
+ * Key of bh_roots: the root of a super block; `dev` 0: of all that have no row; BH_ROOT_PROC: of
+ * any procfs, for the sysctls that may be written.
+ */
+#define BH_ROOT_PROC 0xffffffffU /* no device: minors have 20 bits, majors fewer than 12 */
 struct bh_root_key {
 	struct bh_policy_key policy;
 	__u32 dev;

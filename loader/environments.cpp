@@ -132,7 +132,7 @@ Result<bool> Environments::withdraw(bh_label label) {
         BULKHEAD_TRY(withdraw_rules(label));
     BULKHEAD_TRY(stop_metering(label, record));
     BULKHEAD_TRY(settle_egress_filter(label, record.control, 0));
-    if (needs_on_demand(record.control))
+    if (needs_on_demand(demand_of(record.control, record.flags)))
         BULKHEAD_TRY(settle_on_demand(*this, label));
     if ((record.flags & BH_ENV_COUNTED) != 0)
         BULKHEAD_TRY(stop_counting(*this, label));

@@ -16,7 +16,7 @@ namespace {
 
 struct OnDemand {
     std::string_view program;
-    __u64 classes;  // a bit each
+    __u64 demand;  // any bit of it
 };
 
 constexpr unsigned kMillisecondsToDetach = 10'000;
@@ -25,20 +25,27 @@ constexpr __u64 kCode = 1ULL << BH_CLASS_ANONYMOUS_CODE | 1ULL << BH_CLASS_DRIFT
 constexpr __u64 kMapped = kCode | 1ULL << BH_CLASS_EXECUTION;
 constexpr __u64 kTree = 1ULL << BH_CLASS_PATHS | 1ULL << BH_CLASS_EXECUTION;
 
+// Beyond the bits of classes: generations are none of anybody's demand.
+constexpr unsigned kFlagShift = BH_MAX_CLASSES;
+constexpr __u64 kRevokes = __u64{BH_ENV_REVOKES} << kFlagShift;
+constexpr __u64 kIoctls = __u64{BH_ENV_IOCTLS} << kFlagShift;
+
 constexpr std::array kPrograms = {
-    OnDemand{"bh_exec_code", kCode},    OnDemand{"bh_mmap_code", kMapped},
-    OnDemand{"bh_mprot_code", kMapped}, OnDemand{"bh_tree_acl", kTree},
-    OnDemand{"bh_tree_attr", kTree},    OnDemand{"bh_tree_fcntl", kTree},
-    OnDemand{"bh_tree_link", kTree},    OnDemand{"bh_tree_mkdir", kTree},
-    OnDemand{"bh_tree_mknod", kTree},   OnDemand{"bh_tree_open", kTree},
-    OnDemand{"bh_tree_rename", kTree},  OnDemand{"bh_tree_rmdir", kTree},
-    OnDemand{"bh_tree_rmx", kTree},     OnDemand{"bh_tree_setx", kTree},
-    OnDemand{"bh_tree_symlink", kTree}, OnDemand{"bh_tree_trunc", kTree},
-    OnDemand{"bh_tree_unlink", kTree}};
+    OnDemand{"bh_exec_code", kCode},     OnDemand{"bh_mmap_code", kMapped},
+    OnDemand{"bh_mprot_code", kMapped},  OnDemand{"bh_tree_acl", kTree},
+    OnDemand{"bh_tree_attr", kTree},     OnDemand{"bh_tree_fcntl", kTree},
+    OnDemand{"bh_tree_link", kTree},     OnDemand{"bh_tree_mkdir", kTree},
+    OnDemand{"bh_tree_mknod", kTree},    OnDemand{"bh_tree_open", kTree},
+    OnDemand{"bh_tree_rename", kTree},   OnDemand{"bh_tree_rmdir", kTree},
+    OnDemand{"bh_tree_rmx", kTree},      OnDemand{"bh_tree_setx", kTree},
+    OnDemand{"bh_tree_symlink", kTree},  OnDemand{"bh_tree_trunc", kTree},
+    OnDemand{"bh_tree_unlink", kTree},   OnDemand{"bh_revoke_use", kRevokes},
+    OnDemand{"bh_revoke_map", kRevokes}, OnDemand{"bh_revoke_recv", kRevokes},
+    OnDemand{"bh_ioctl_kind", kIoctls},  OnDemand{"bh_ioctl_kind32", kIoctls}};
 
 // Not loaded where the kernel lacks its hook and asks at another.
 bool is_variant(std::string_view program) {
-    return program == "bh_tree_acl";
+    return program == "bh_tree_acl" || program == "bh_ioctl_kind32";
 }
 
 // A link whose pin was removed is taken off its hook by a worker of the kernel, some time later;
@@ -79,14 +86,18 @@ bool is_on_demand(std::string_view program) {
                        [&](const OnDemand& row) { return row.program == program; });
 }
 
-bool needs_on_demand(__u64 control) {
-    return std::any_of(kPrograms.begin(), kPrograms.end(),
-                       [&](const OnDemand& row) { return (row.classes & control) != 0; });
+__u64 demand_of(__u64 control, __u32 flags) {
+    return BH_CONTROL_CLASSES(control) | __u64{flags & kDemandFlags} << kFlagShift;
 }
 
-Status attach_on_demand(__u64 control) {
+bool needs_on_demand(__u64 demand) {
+    return std::any_of(kPrograms.begin(), kPrograms.end(),
+                       [&](const OnDemand& row) { return (row.demand & demand) != 0; });
+}
+
+Status attach_on_demand(__u64 demand) {
     for (const OnDemand& row : kPrograms) {
-        if ((row.classes & control) != 0)
+        if ((row.demand & demand) != 0)
             BULKHEAD_TRY(attach_pinned(row.program));
     }
     return {};
@@ -96,10 +107,10 @@ Status settle_on_demand(const Environments& environments, bh_label leaving) {
     __u64 needed = 0;
     environments.for_each([&](bh_label label, const bh_environment& record) {
         if (label.serial != leaving.serial)
-            needed |= record.control;
+            needed |= demand_of(record.control, record.flags);
     });
     for (const OnDemand& row : kPrograms) {
-        if ((row.classes & needed) == 0)
+        if ((row.demand & needed) == 0)
             BULKHEAD_TRY(unpin_link(link_pin(row.program)));
     }
     return {};

@@ -55,7 +55,7 @@ Status Environments::publish(bh_label label, const bh_environment& filled) {
     BULKHEAD_TRY(start_metering(label, filled));
     // Nobody may take away meanwhile what this word needs.
     UniqueFd lock;
-    if (needs_on_demand(record.control) || needs_on_demand(filled.control)) {
+    if (needs_on_demand(demand_of(record.control | filled.control, record.flags))) {
         BULKHEAD_TRY_VALUE(held, lock_pins());
         lock = std::move(held);
     }
@@ -74,17 +74,17 @@ Status Environments::publish(bh_label label, const bh_environment& filled, const
         records_[label.slot].flags |= BH_ENV_RULES | BH_ENV_PUBLISHING;
         BULKHEAD_TRY(write_rows(label, generation_of(rules.control), rules));
     }
-    copy.flags |= BH_ENV_RULES;
+    copy.flags |= BH_ENV_RULES | rules.demand_flags();
     return publish(label, copy);
 }
 
 Status Environments::store_control(bh_label label, __u64 control) {
     bh_environment& record = records_[label.slot];
     const __u64 before = record.control;
-    BULKHEAD_TRY(attach_on_demand(control));
+    BULKHEAD_TRY(attach_on_demand(demand_of(control, record.flags)));
     BULKHEAD_TRY(prepare_egress_filter(label, record.cgroup_id, control));
     store_release(record.control, control);
-    if (needs_on_demand(before))
+    if (needs_on_demand(demand_of(before, record.flags)))
         BULKHEAD_TRY(settle_on_demand(*this));
     return settle_egress_filter(label, before, control);
 }
@@ -126,19 +126,29 @@ Status Environments::publish_rules(bh_label label, const Rules& rules,
             return written;
         }
     }
+    record.flags |= rules.demand_flags();
     auto agreed = before(next);
     if (agreed)
         agreed = store_control(label, control);
     if (record.control != control) {
         if (rules.has_rows())
             BULKHEAD_TRY(erase_rows(label, next));
-        record.flags = flags;
+        BULKHEAD_TRY(settle_flags(record, flags));
         return agreed;
     }
     if (had_rows)
         BULKHEAD_TRY(erase_rows(label, last));
-    record.flags = rules.has_rows() ? flags | BH_ENV_RULES : flags & ~BH_ENV_RULES;
+    const __u32 kept = flags & ~(BH_ENV_RULES | kDemandFlags);
+    BULKHEAD_TRY(settle_flags(
+        record, kept | rules.demand_flags() | (rules.has_rows() ? __u32{BH_ENV_RULES} : 0)));
     return agreed;
+}
+
+// What the flags no longer ask for is taken off its hooks.
+Status Environments::settle_flags(bh_environment& record, __u32 flags) const {
+    const __u32 gone = record.flags & ~flags & kDemandFlags;
+    record.flags = flags;
+    return gone == 0 ? Status{} : settle_on_demand(*this);
 }
 
 Status Environments::withdraw_rules(bh_label label) {

@@ -121,13 +121,48 @@ Status erase_others(const Map& map, bh_label label, __u32 kept, LabelOf label_of
     return map.erase_all(others);
 }
 
+__u32 sysctl_node(PlacedTree& tree, __u32 parent, const std::string& name) {
+    for (__u32 node = 0; node < tree.nodes.size(); ++node) {
+        if (tree.nodes[node].parent == parent && node != parent && tree.nodes[node].name == name)
+            return node;
+    }
+    const PlacedNode& above = tree.nodes[parent];
+    const bool inherits = (above.flags & BH_NODE_BENEATH) != 0;
+    tree.nodes.push_back({parent, name, inherits ? above.rule : 0, 0, inherits ? above.flags : 0});
+    return static_cast<__u32>(tree.nodes.size() - 1);
+}
+
+// What covers others comes first, so that these inherit it.
+void place_sysctls(std::vector<SysctlRow> rows, PlacedTree& tree) {
+    std::stable_sort(rows.begin(), rows.end(), [](const SysctlRow& one, const SysctlRow& other) {
+        return one.names.size() < other.names.size();
+    });
+    const auto root = static_cast<__u32>(tree.nodes.size());
+    tree.nodes.push_back({root, "", 0, 0, 0});
+    tree.roots.push_back({.dev = BH_ROOT_PROC, .node = root});
+    const __u32 all = sysctl_node(tree, root, "sys");
+    for (const SysctlRow& row : rows) {
+        __u32 node = all;
+        for (const std::string& name : row.names)
+            node = sysctl_node(tree, node, name);
+        tree.nodes[node].rule = row.rule;
+        tree.nodes[node].flags |= row.flags;
+    }
+}
+
 Status write_places(bh_label label, __u32 generation, const Rules& rules) {
-    if (rules.nodes.empty())
+    if (rules.nodes.empty() && rules.sysctls.empty())
         return {};
-    if (rules.places.roots.empty())
+    if (!rules.nodes.empty() && rules.places.roots.empty())
         return fail(Error(EINVAL, "rules on paths without places"));
-    return explain_shortage(put_tree(label, generation, rules.places), rules.places.nodes.size(),
-                            "bh_nodes");
+    PlacedTree tree = rules.nodes.empty() ? PlacedTree{} : rules.places;
+    if ((rules.policy.flags & BH_POLICY_REVOKES) != 0) {
+        for (PlacedNode& node : tree.nodes)
+            node.flags |= BH_NODE_REVOKES;
+    }
+    if (!rules.sysctls.empty())
+        place_sysctls(rules.sysctls, tree);
+    return explain_shortage(put_tree(label, generation, tree), tree.nodes.size(), "bh_nodes");
 }
 
 Status write_peers(bh_label label, __u32 generation, const std::vector<PeerRow>& rows) {
@@ -149,11 +184,23 @@ bool Rules::has_rows() const {
            BH_CONTROL_REFUSES(control, BH_CLASS_DRIFT);
 }
 
-bool Rules::gives_cgroups() const {
-    constexpr __u64 kCgroups = 1ULL << BH_CLASS_CGROUPS;
-    return (policy.flags & BH_POLICY_OWN_CGROUPS) != 0 || (control & kCgroups) == 0 ||
-           ((policy.audited | policy.learned) & kCgroups) != 0 ||
+bool Rules::lets_through(bh_class class_id) const {
+    return !BH_CONTROL_REFUSES(control, class_id) ||
+           ((policy.audited | policy.learned) >> class_id & 1) != 0 ||
            BH_CONTROL_MODE(control) == BH_MODE_AUDIT;
+}
+
+bool Rules::gives_cgroups() const {
+    return (policy.flags & BH_POLICY_OWN_CGROUPS) != 0 || lets_through(BH_CLASS_CGROUPS);
+}
+
+bool Rules::gives_sysctls() const {
+    return !sysctls.empty() || lets_through(BH_CLASS_SYSCTL);
+}
+
+__u32 Rules::demand_flags() const {
+    return ((policy.flags & BH_POLICY_REVOKES) != 0 ? __u32{BH_ENV_REVOKES} : 0) |
+           ((policy.flags & BH_POLICY_IOCTLS) != 0 ? __u32{BH_ENV_IOCTLS} : 0);
 }
 
 Status write_rows(bh_label label, __u32 generation, const Rules& rules) {

@@ -30,6 +30,13 @@ struct DeviceNode {
     __u64 device = 0;  // st_rdev
 };
 
+// A sysctl that may be written, or all beneath it, by the names below /proc/sys.
+struct SysctlRow {
+    std::vector<std::string> names;  // each at most 255 bytes
+    __u32 rule = 0;                  // number of the rule that names it
+    __u32 flags = 0;                 // of bh_node_flags: one of BH_NODE_SYSCTL, BH_NODE_BENEATH
+};
+
 // What holds for an address and all that no longer prefix covers.
 struct RouteRow {
     __u8 address[16] = {};  // IPv4 as v4-mapped IPv6
@@ -46,6 +53,7 @@ struct Rules {
     std::vector<DeviceNode> devices;
     __u64 lent_capabilities = 0;  // a start gives them, and that they are used is learned
     std::vector<PeerRow> peers;
+    std::vector<SysctlRow> sysctls;
     std::vector<RouteRow> routes;  // empty: no egress rules; else with rows for ::/0 and ::/128
 
     // False: the control word alone says everything, and publishing is one store.
@@ -53,6 +61,16 @@ struct Rules {
 
     // True where writing to the cgroup file system may be let through, now or only recorded.
     [[nodiscard]] bool gives_cgroups() const;
+    // Likewise below /proc/sys.
+    [[nodiscard]] bool gives_sysctls() const;
+
+    // Of bh_environment_flags: what programs on demand the policy needs beside those of its
+    // classes.
+    [[nodiscard]] __u32 demand_flags() const;
+
+private:
+    // Acts of the class are allowed, or only recorded.
+    [[nodiscard]] bool lets_through(bh_class class_id) const;
 };
 
 // The rows of one generation of an environment. Whoever calls these holds lock_pins().

@@ -114,6 +114,12 @@ Status drop_trees(Matches matches) {
     return drop_rows(roots, matches);
 }
 
+Result<bool> has_root(const bh_policy_key& policy, __u32 dev) {
+    BULKHEAD_TRY_VALUE(roots, open_roots());
+    BULKHEAD_TRY_VALUE(row, roots.find({policy, dev, 0}));
+    return row.has_value();
+}
+
 bool is_same(const bh_policy_key& one, const bh_policy_key& other) {
     return std::memcmp(&one, &other, sizeof one) == 0;
 }
@@ -131,14 +137,13 @@ Status put_tree(bh_label label, __u32 generation, const PlacedTree& tree) {
 }
 
 Result<bool> has_tree(bh_label label, __u32 generation) {
-    BULKHEAD_TRY_VALUE(roots, open_roots());
-    BULKHEAD_TRY_VALUE(row, roots.find({{label, generation, 0}, 0, 0}));
-    return row.has_value();
+    return has_root({label, generation, 0}, 0);
 }
 
 Status drop_tree(bh_label label, __u32 generation) {
-    BULKHEAD_TRY_VALUE(is_there, has_tree(label, generation));
-    if (!is_there)
+    BULKHEAD_TRY_VALUE(has_files, has_tree(label, generation));
+    BULKHEAD_TRY_VALUE(has_sysctls, has_root({label, generation, 0}, BH_ROOT_PROC));
+    if (!has_files && !has_sysctls)
         return {};
     const bh_policy_key policy{label, generation, 0};
     return drop_trees([&](const bh_policy_key& key) { return is_same(key, policy); });

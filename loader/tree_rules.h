@@ -30,10 +30,11 @@ struct PlacedTree {
 };
 
 // Puts the rows of a generation that is not published yet. After an error none of them is left;
-// E2BIG: the maps are full. A root of dev 0 is needed: by its row the others are found again.
+// E2BIG: the maps are full. A root of dev 0 or BH_ROOT_PROC is needed: by its row the others are
+// found again.
 Status put_tree(bh_label label, __u32 generation, const PlacedTree& tree);
 
-// Whether a generation has rows that were written entire.
+// Whether a generation has rows of [files] that were written entire.
 Result<bool> has_tree(bh_label label, __u32 generation);
 
 // Takes away the rows of a generation that were written entire. Without rows: nothing.

@@ -83,8 +83,9 @@ Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
     bpf_program__set_autoload(skeleton.progs.bh_tree_acl, acl);
     // ioctl(2) of 32-bit callers: a hook of its own from 6.8 and in the stable kernels that took
     // it, before that file_ioctl.
-    bpf_program__set_autoload(skeleton.progs.bh_ioctl_compat,
-                              has_hook(kernel.get(), "file_ioctl_compat"));
+    const bool compat = has_hook(kernel.get(), "file_ioctl_compat");
+    bpf_program__set_autoload(skeleton.progs.bh_ioctl_compat, compat);
+    bpf_program__set_autoload(skeleton.progs.bh_ioctl_kind32, compat);
     // New files: by the hook, or in its caller.
     const bool file_hook = takes_programs(kernel.get(), "file_alloc_security");
     bpf_program__set_autoload(skeleton.progs.bh_bc_file, file_hook);

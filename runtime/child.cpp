@@ -49,7 +49,8 @@ public:
         const UniqueFd root(::open(kStage, O_PATH | O_DIRECTORY | O_CLOEXEC));
         check(static_cast<bool>(root), Step::kEnterRoot);
         mount_on(root.get(), "proc", "/proc", kHarmless, 0, Step::kMountProc);
-        make_sysctls_read_only(root.get());
+        if (!spec_.policy.rules.gives_sysctls())
+            make_sysctls_read_only(root.get());
         // A sysfs shows one network namespace; without an own one the starter bound the host's.
         if (spec_.network == NetworkKind::kNone)
             mount_on(root.get(), "sysfs", "/sys", kHarmless | MOUNT_ATTR_RDONLY, 0,

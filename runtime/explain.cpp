@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstring>
@@ -100,6 +101,13 @@ std::string describe_number(const bh_refusal& refusal) {
                         : formatted("{} ({})", name, refusal.object[0]);
 }
 
+std::string describe_ioctl(const bh_refusal& refusal) {
+    const auto dev = static_cast<unsigned>(refusal.object[0]);
+    return formatted("ioctl {:#x} on {} ({} device {}:{})", refusal.object[1],
+                     refused_path(refusal), S_ISBLK(refusal.object[2]) ? "block" : "character",
+                     dev >> 20, dev & 0xfffff);
+}
+
 std::string bound(std::uint64_t value) {
     return value == BH_UNLIMITED ? "unlimited" : std::to_string(value);
 }
@@ -154,6 +162,8 @@ std::string describe_object(const bh_refusal& refusal) {
             return describe_beancounter(refusal);
         case BH_OBJECT_BUDGET:
             return describe_budget(refusal);
+        case BH_OBJECT_IOCTL:
+            return describe_ioctl(refusal);
         default:
             return "-";
     }

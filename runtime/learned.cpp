@@ -14,6 +14,7 @@
 #include "runtime/format.h"
 #include "runtime/policy/capabilities.h"
 #include "runtime/policy/devices.h"
+#include "runtime/policy/sysctls.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -132,6 +133,8 @@ private:
 
     void add_file(const bh_learned_key& key, const bh_learned& row) {
         const std::string within = path_within(row);
+        if (key.class_id == BH_CLASS_SYSCTL && add_sysctl(key, row, within))
+            return;
         std::optional<std::string> path;
         if ((row.flags & BH_REFUSAL_INTERNAL) == 0)
             path = path_in(mounts_, static_cast<std::uint32_t>(row.object[0]), within);
@@ -181,6 +184,17 @@ private:
         add_class(seen_.nameless, key, row,
                   formatted("inode {} of device {}:{}, {}", row.object[1], row.object[0] >> 20,
                             row.object[0] & 0xfffff, within));
+    }
+
+    // False: no list can name it. In a directory nothing is made: the file that was there is
+    // opened.
+    bool add_sysctl(const bh_learned_key& key, const bh_learned& row, const std::string& within) {
+        if (names_change(key.hook))
+            return !policy::sysctl_of_path(within + "/*").empty();
+        const std::string name = policy::sysctl_of_path(within);
+        if (!name.empty())
+            seen_.sysctls[name] += row.count;
+        return !name.empty();
     }
 
     void add_move(const bh_learned_key& key) {

@@ -1,6 +1,7 @@
 #include "runtime/suggest.h"
 
 #include <linux/capability.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -12,7 +13,9 @@
 #include "runtime/explain.h"
 #include "runtime/policy/address.h"
 #include "runtime/policy/capabilities.h"
+#include "runtime/policy/ioctls.h"
 #include "runtime/policy/schema.h"
+#include "runtime/policy/sysctls.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -68,15 +71,35 @@ std::string suggest_address(const bh_refusal& refusal) {
 
 std::string suggest_class(unsigned class_id) {
     for (const policy::KeyInfo& info : policy::keys()) {
-        if (info.key == policy::Key::kClass && info.class_id == static_cast<int>(class_id))
+        if (info.class_id == static_cast<int>(class_id))
             return policy::key_title(info) + " = \"allow\"";
     }
     return list_of("allow", loader::class_name(class_id));
 }
 
+unsigned kind_of(const bh_refusal& ioctl) {
+    return static_cast<unsigned>(
+        bh_device_kind_of(static_cast<__u32>(ioctl.object[0]), S_ISBLK(ioctl.object[2]) ? 1 : 0));
+}
+
+// A name that fills its part of the text may have gone on.
+std::string suggest_sysctl(const bh_refusal& refusal) {
+    bool is_whole = true;
+    for (const auto& part : refusal.text)
+        is_whole = is_whole && ::strnlen(part, BH_TEXT_BYTES) < BH_TEXT_BYTES - 1;
+    const bool is_file = refusal.hook == BH_HOOK_file_open || refusal.hook == BH_HOOK_path_truncate;
+    const std::string path = whole_path(refusal) + (is_file ? "" : "/*");
+    const std::string name = is_whole ? policy::sysctl_of_path(path) : "";
+    return name.empty() ? suggest_class(BH_CLASS_SYSCTL) : list_of("[kernel] sysctl", name);
+}
+
 // A node that the machine has too; one that was made elsewhere is told by its class.
 std::string suggest_device(const bh_refusal& refusal) {
+    if (refusal.object_kind == BH_OBJECT_IOCTL)
+        return list_of("[kernel] ioctl", std::string(policy::device_kind_name(kind_of(refusal))));
     const std::string path = whole_path(refusal);
+    if (path == "/dev/fuse" || path == "/fuse")
+        return "[kernel] fuse = \"allow\"";
     const bool is_node = refusal.hook == BH_HOOK_file_open && path.starts_with("/dev/");
     return is_node ? list_of("[files] allow_devices", path) : suggest_class(BH_CLASS_DEVICES);
 }
@@ -98,6 +121,8 @@ std::string suggest(const bh_refusal& refusal) {
             return suggest_path(refusal);
         case BH_CLASS_DEVICES:
             return suggest_device(refusal);
+        case BH_CLASS_SYSCTL:
+            return suggest_sysctl(refusal);
         case BH_CLASS_CGROUPS:
             return "[kernel] cgroups = \"own\"";
         case BH_CLASS_CAPABILITIES:

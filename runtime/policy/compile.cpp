@@ -106,6 +106,7 @@ void compile_classes(Compilation& compilation) {
         else
             compilation.allow(class_id, number);
     }
+    compile_sysctl_class(compilation);
     for (const std::uint32_t number : compilation.entries_of_last(Key::kFamilies))
         compilation.allow(
             compilation.statement(number).value == "raw" ? BH_CLASS_RAW_SOCKETS : BH_CLASS_FAMILIES,
@@ -131,6 +132,17 @@ void compile_cgroups(Compilation& compilation) {
     compilation.policy.rules.policy.flags |= BH_POLICY_OWN_CGROUPS;
 }
 
+void compile_revoke(Compilation& compilation) {
+    const std::uint32_t number = compilation.last(Key::kRevoke);
+    if (number == 0 || compilation.statement(number).value == "none")
+        return;
+    if (compilation.policy.rules.nodes.empty())
+        return compilation.mistake(number,
+                                   "[files] revoke changes nothing: no rule refuses a path; write "
+                                   "default, refuse or execute beside it");
+    compilation.policy.rules.policy.flags |= BH_POLICY_REVOKES;
+}
+
 Result<Policy> compile(std::vector<Source> sources) {
     Compilation compilation;
     compilation.policy.sources = std::move(sources);
@@ -147,6 +159,9 @@ Result<Policy> compile(std::vector<Source> sources) {
     compile_allow(compilation);
     compile_devices(compilation);
     compile_cgroups(compilation);
+    compile_sysctls(compilation);
+    compile_ioctls(compilation);
+    compile_revoke(compilation);
     compile_modes(compilation);
     if (!compilation.mistakes.empty())
         return fail(compilation.mistakes.to_error(compilation.policy.sources));

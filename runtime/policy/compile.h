@@ -46,10 +46,17 @@ void compile_ipc(Compilation& compilation);
 void compile_classes(Compilation& compilation);
 // `allow` at the top; after them.
 void compile_allow(Compilation& compilation);
+// [kernel] sysctl as a class: refused where a list names some.
+void compile_sysctl_class(Compilation& compilation);
 // What the class of devices does not say; after both.
 void compile_devices(Compilation& compilation);
 // Likewise what the class of cgroups does not say.
 void compile_cgroups(Compilation& compilation);
+// Likewise what the classes of sysctls and devices do not say.
+void compile_sysctls(Compilation& compilation);
+void compile_ioctls(Compilation& compilation);
+// [files] revoke; after all that decides whether paths are asked about.
+void compile_revoke(Compilation& compilation);
 // Last: what is learned replaces what the keys say.
 void compile_modes(Compilation& compilation);
 

@@ -7,6 +7,8 @@
 #include "runtime/environment_name.h"
 #include "runtime/policy/capabilities.h"
 #include "runtime/policy/classes.h"
+#include "runtime/policy/ioctls.h"
+#include "runtime/policy/sysctls.h"
 
 namespace bulkhead::policy {
 namespace {
@@ -40,7 +42,8 @@ Error usage(const std::string& what) {
             "acts are open-read, open-write, open-append and exec with a path, connect with "
             "ADDRESS[:PORT][/PROTOCOL], listen with [PROTOCOL/]PORT, device with the path of its "
             "node, ipc-signal, ipc-connect and ipc-share-memory with an environment, cgroup with "
-            "own, capability and class with a name");
+            "own, sysctl with its name, ioctl with a kind of device, capability and class with a "
+            "name");
 }
 
 Result<Decision> decide_file(const Policy& policy, bh_right right, const std::string& path) {
@@ -55,6 +58,24 @@ Result<Decision> decide_named_peer(const Policy& policy, const PeerKey& list,
         return fail(Error(0, "\"" + name + "\" is no environment's name", Fault::kUsage)
                         .advise(std::string(runtime::kNameAdvice)));
     return decide_peer(policy, list, name);
+}
+
+// One that no list may name is decided by the class alone.
+Decision decide_named_sysctl(const Policy& policy, const std::string& name) {
+    const ParsedSysctl parsed = parse_sysctl(name);
+    return parsed.wrong.empty() ? decide_sysctl(policy, parsed.row)
+                                : of_class(policy, BH_CLASS_SYSCTL);
+}
+
+Result<Decision> decide_named_kind(const Policy& policy, const std::string& name) {
+    const auto kind = find_device_kind(name);
+    if (kind)
+        return decide_ioctl(policy, *kind);
+    std::string known;
+    for (unsigned one = 0; one < BH_DEVICE_KIND_COUNT; ++one)
+        known += (known.empty() ? "" : ", ") + std::string(device_kind_name(one));
+    return fail(Error(0, "\"" + name + "\" is no kind of device", Fault::kUsage)
+                    .advise("kinds are " + known));
 }
 
 template <typename Value, typename Decide>
@@ -169,6 +190,20 @@ Decision decide_own_cgroups(const Policy& policy) {
     return {true, rule, BH_CLASS_CGROUPS};
 }
 
+Decision decide_sysctl(const Policy& policy, const loader::SysctlRow& wanted) {
+    const Decision by_class = of_class(policy, BH_CLASS_SYSCTL);
+    const loader::SysctlRow* row = covering_row(policy.rules.sysctls, wanted);
+    return by_class.allowed || row == nullptr ? by_class
+                                              : Decision{true, row->rule, BH_CLASS_SYSCTL};
+}
+
+Decision decide_ioctl(const Policy& policy, unsigned kind) {
+    const bh_policy& row = policy.rules.policy;
+    if ((row.flags & BH_POLICY_IOCTLS) == 0 || !refuses(policy.rules, BH_CLASS_DEVICES))
+        return {};
+    return {(row.ioctls >> kind & 1) != 0, row.ioctl_rule, BH_CLASS_DEVICES};
+}
+
 Decision decide_capability(const Policy& policy, unsigned capability) {
     if (!refuses(policy.rules, BH_CLASS_DROPPED_CAPABILITIES))
         return {};
@@ -215,6 +250,10 @@ Result<Decision> decide_act(const Policy& policy, const std::string& act,
         return decide_device(policy, object);
     if (act == "cgroup" && object == "own")
         return decide_own_cgroups(policy);
+    if (act == "sysctl")
+        return decide_named_sysctl(policy, object);
+    if (act == "ioctl")
+        return decide_named_kind(policy, object);
     if (act == "capability") {
         const auto capability = capability_number(object);
         if (!capability)

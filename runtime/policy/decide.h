@@ -48,13 +48,18 @@ Decision decide_listen(const Policy& policy, const Ports& ports);
 Decision decide_device(const Policy& policy, std::string_view path);
 // Making and filling cgroups below the environment's.
 Decision decide_own_cgroups(const Policy& policy);
+// A sysctl, or all that a row with BH_NODE_BENEATH stands for.
+Decision decide_sysctl(const Policy& policy, const loader::SysctlRow& wanted);
+// Ioctls on devices of a kind, where they may be opened.
+Decision decide_ioctl(const Policy& policy, unsigned kind);
 Decision decide_capability(const Policy& policy, unsigned capability);
 Decision decide_class(const Policy& policy, bh_class class_id);
 Decision decide_peer(const Policy& policy, const PeerKey& list, const std::string& name);
 
 // An act as people write it: "open-write /etc/passwd", "connect 10.0.0.1:443/tcp", "listen
 // tcp/80", "exec /usr/bin/x", "device /dev/fuse", "capability chown", "ipc-signal web",
-// "cgroup own", "class bpf". kUsage with the list of acts.
+// "cgroup own", "sysctl net.ipv4.ip_forward", "ioctl terminal", "class bpf". kUsage with the list
+// of acts.
 Result<Decision> decide_act(const Policy& policy, const std::string& act,
                             const std::string& object);
 

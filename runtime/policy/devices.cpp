@@ -1,4 +1,4 @@
-// [files] allow_devices.
+// [files] allow_devices, [kernel] fuse.
 #include "runtime/policy/devices.h"
 
 #include <sys/stat.h>
@@ -14,6 +14,7 @@ namespace bulkhead::policy {
 namespace {
 
 constexpr std::string_view kDirectory = "/dev/";
+constexpr std::string_view kFuse = "/dev/fuse";
 // In every environment; the same as bh_device_is_harmless().
 constexpr std::array<std::string_view, 8> kHarmless = {"null",    "zero", "full", "random",
                                                        "urandom", "tty",  "ptmx", "pts"};
@@ -50,10 +51,20 @@ bool is_device_name(std::string_view path) {
     return wrong_name(path).empty();
 }
 
-void compile_devices(Compilation& compilation) {
+namespace {
+
+void report_too_many(Compilation& compilation) {
     const std::uint32_t list = compilation.last(Key::kAllowDevices, Form::kList);
-    if (list == 0)
-        return;
+    const std::vector<loader::DeviceNode>& devices = compilation.policy.rules.devices;
+    const bool with_fuse = compilation.statement(devices.back().rule).key->key == Key::kFuse;
+    compilation.mistake(list, std::string("[files] allow_devices") +
+                                  (with_fuse ? " with fuse" : "") + " has " +
+                                  std::to_string(devices.size()) + " devices, more than " +
+                                  std::to_string(BH_MAX_ALLOWED_DEVICES) +
+                                  ": what needs as many is better off with allow = [\"devices\"]");
+}
+
+void add_devices(Compilation& compilation, std::uint32_t list) {
     std::vector<loader::DeviceNode>& devices = compilation.policy.rules.devices;
     for (const std::uint32_t number : compilation.entries_of_last(Key::kAllowDevices)) {
         const std::string& path = compilation.statement(number).value;
@@ -65,17 +76,51 @@ void compile_devices(Compilation& compilation) {
         else
             devices.push_back({.path = path, .rule = number});
     }
-    if (devices.size() > BH_MAX_ALLOWED_DEVICES)
-        return compilation.mistake(
-            list, "[files] allow_devices has " + std::to_string(devices.size()) +
-                      " devices, more than " + std::to_string(BH_MAX_ALLOWED_DEVICES) +
-                      ": what needs as many is better off with allow = [\"devices\"]");
     if (!devices.empty() && !compilation.refuses(BH_CLASS_DEVICES))
         compilation.mistake(
             list, "[files] allow_devices changes nothing: " +
                       compilation.policy.describe_rule(
                           compilation.policy.rules.policy.rule_of_class[BH_CLASS_DEVICES]) +
                       " allows all devices");
+}
+
+// The list and the key may come of two texts: then the later one decides.
+void add_fuse(Compilation& compilation, std::uint32_t number) {
+    std::vector<loader::DeviceNode>& devices = compilation.policy.rules.devices;
+    const auto listed = std::find_if(devices.begin(), devices.end(),
+                                     [](const auto& device) { return device.path == kFuse; });
+    const bool allow = compilation.statement(number).value == "allow";
+    if (listed != devices.end()) {
+        const std::string by = compilation.policy.describe_rule(listed->rule);
+        if (compilation.source_of(listed->rule) == compilation.source_of(number))
+            compilation.mistake(
+                number,
+                allow ? "[kernel] fuse changes nothing: " + by + " gives it already"
+                      : "[kernel] fuse \"refuse\" contradicts " + by + ": leave one of them out");
+        else if (!allow && compilation.source_of(listed->rule) < compilation.source_of(number))
+            devices.erase(listed);
+        return;
+    }
+    if (!allow)
+        return;
+    if (!compilation.refuses(BH_CLASS_DEVICES))
+        return compilation.mistake(
+            number, "[kernel] fuse changes nothing: " +
+                        compilation.policy.describe_rule(
+                            compilation.policy.rules.policy.rule_of_class[BH_CLASS_DEVICES]) +
+                        " allows all devices");
+    devices.push_back({.path = std::string(kFuse), .rule = number});
+}
+
+}  // namespace
+
+void compile_devices(Compilation& compilation) {
+    if (const std::uint32_t list = compilation.last(Key::kAllowDevices, Form::kList); list != 0)
+        add_devices(compilation, list);
+    if (const std::uint32_t number = compilation.last(Key::kFuse); number != 0)
+        add_fuse(compilation, number);
+    if (compilation.policy.rules.devices.size() > BH_MAX_ALLOWED_DEVICES)
+        report_too_many(compilation);
 }
 
 Status find_devices(Policy& policy) {

@@ -11,7 +11,9 @@
 #include "runtime/policy/capabilities.h"
 #include "runtime/policy/classes.h"
 #include "runtime/policy/decide.h"
+#include "runtime/policy/ioctls.h"
 #include "runtime/policy/peers.h"
+#include "runtime/policy/sysctls.h"
 
 namespace bulkhead::policy {
 namespace {
@@ -40,6 +42,9 @@ public:
         compare_paths();
         compare_devices();
         add("cgroup own", decide_own_cgroups(first_), decide_own_cgroups(second_));
+        compare_sysctls();
+        compare_ioctls();
+        compare_revoking();
         compare_listen();
         compare_addresses();
         compare_capabilities();
@@ -155,6 +160,30 @@ private:
                 paths.insert(device.path);
         for (const std::string& path : paths)
             add("device " + path, decide_device(first_, path), decide_device(second_, path));
+    }
+
+    void compare_sysctls() {
+        std::map<std::string, const loader::SysctlRow*> rows;
+        for (const Policy* side : {&first_, &second_})
+            for (const loader::SysctlRow& row : side->rules.sysctls)
+                rows.emplace(sysctl_text(row), &row);
+        for (const auto& [name, row] : rows)
+            add("sysctl " + name, decide_sysctl(first_, *row), decide_sysctl(second_, *row));
+    }
+
+    void compare_ioctls() {
+        for (unsigned kind = 0; kind < BH_DEVICE_KIND_COUNT; ++kind)
+            add("ioctl " + std::string(device_kind_name(kind)), decide_ioctl(first_, kind),
+                decide_ioctl(second_, kind));
+    }
+
+    static Decision decide_use_of_open_files(const Policy& policy) {
+        return {(policy.rules.policy.flags & BH_POLICY_REVOKES) == 0, 0, BH_CLASS_PATHS};
+    }
+
+    void compare_revoking() {
+        add("use of files opened under an earlier policy", decide_use_of_open_files(first_),
+            decide_use_of_open_files(second_));
     }
 
     void compare_listen() {

@@ -64,26 +64,30 @@ private:
         const KeyInfo* info = find_key(section, key.str());
         if (info == nullptr)
             return unknown(section, key, node);
-        const bool is_list = info->kind == Kind::kTexts || info->kind == Kind::kChoices;
-        if (!is_list)
-            return read_text(*info, node);
         const toml::array* list = node.as_array();
+        const bool is_either = info->kind == Kind::kChoiceOrTexts;
+        const bool is_list = info->kind == Kind::kTexts || info->kind == Kind::kChoices;
+        if (is_either && list == nullptr && !node.is_string())
+            return mistake(node.source(),
+                           key_title(*info) + ": a text in quotes or a list of them is expected");
+        if (!is_list && (!is_either || list == nullptr))
+            return read_text(*info, node, info->choices);
         if (list == nullptr)
             return mistake(node.source(), key_title(*info) + " is a list: [\"…\"]");
         statements_.reserve(statements_.size() + list->size() + 1);
         statements_.push_back({info, place(key.source()), "", Form::kList});
         for (const toml::node& entry : *list)
-            read_text(*info, entry);
+            read_text(*info, entry, is_either ? "" : info->choices);
     }
 
-    void read_text(const KeyInfo& info, const toml::node& node) {
+    void read_text(const KeyInfo& info, const toml::node& node, std::string_view choices) {
         const auto* text = node.as_string();
         if (text == nullptr)
             return mistake(node.source(), key_title(info) + ": a text in quotes is expected");
         const std::string& value = text->get();
         if (value.find('\0') != std::string::npos)
             return mistake(node.source(), key_title(info) + ": a text cannot have a zero byte");
-        if (!info.choices.empty() && !is_choice(info, value, node))
+        if (!choices.empty() && !is_choice(info, value, node))
             return;
         statements_.push_back({&info, place(node.source()), value, Form::kValue});
     }

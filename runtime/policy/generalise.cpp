@@ -6,6 +6,7 @@
 #include "loader/refusals.h"
 #include "runtime/policy/capabilities.h"
 #include "runtime/policy/decide.h"
+#include "runtime/policy/sysctls.h"
 
 namespace bulkhead::policy {
 namespace {
@@ -26,6 +27,8 @@ public:
             expect(decide_own_cgroups(policy_), "cgroup own");
         for (const unsigned capability : seen_.capabilities)
             expect(decide_capability(policy_, capability), capability_name(capability));
+        for (const auto& [name, count] : seen_.sysctls)
+            expect(decide_sysctl(policy_, parse_sysctl(name).row), "sysctl " + name);
         for (const auto& [class_id, seen] : seen_.classes)
             expect(decide_class(policy_, class_id),
                    std::string("class ") + loader::class_name(class_id));

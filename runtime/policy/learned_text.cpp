@@ -103,7 +103,7 @@ private:
         else if (section == Section::kCapabilities)
             write_capabilities();
         for (const KeyInfo& key : keys()) {
-            if (key.section == section && key.key == Key::kClass)
+            if (key.section == section && key.class_id != kNoClass)
                 write_class(key);
             else if (key.section == section && key.key == Key::kCgroups)
                 write_cgroups();
@@ -121,6 +121,8 @@ private:
     void write_class(const KeyInfo& key) {
         const SeenClass* seen = seen_class(key.class_id);
         const std::string name(key.name);
+        if (key.key == Key::kSysctl && seen == nullptr)
+            return write_sysctls();
         if (!loader::is_enforced(static_cast<bh_class>(key.class_id)))
             return;
         if (key.initially == "refuse" && seen != nullptr)
@@ -149,6 +151,14 @@ private:
             devices.push_back({path, describe(seen)});
         if (devices_are_listed())
             write_list("allow_devices", devices);
+    }
+
+    // Where others were written too, the class is allowed as a whole.
+    void write_sysctls() {
+        std::vector<LearnedEntry> entries;
+        for (const auto& [name, count] : seen_.sysctls)
+            entries.push_back({name, describe(SeenClass{count, ""})});
+        write_list("sysctl", entries);
     }
 
     void write_list(const std::string& key, const std::vector<LearnedEntry>& entries) {

@@ -33,6 +33,10 @@ void refuse_all_addresses(loader::Rules& rules) {
     rules.routes[2].prefix_bits = kAddress;
 }
 
+void drop(bh_policy& row, bh_policy_flags flag) {
+    row.flags &= static_cast<__u16>(~flag);
+}
+
 // Everything that these classes are about is refused, and nothing given: each act comes to be
 // judged, and is let through because it is learned. What a start has to make is made, though: what
 // it left out could not be used, and so not learned.
@@ -54,7 +58,16 @@ void learn(Compilation& compilation, std::uint64_t classes, std::uint32_t number
     if ((classes & bit(BH_CLASS_LISTEN)) != 0)
         rules.policy.listen_count = 0;
     if ((classes & bit(BH_CLASS_CGROUPS)) != 0)
-        rules.policy.flags &= static_cast<__u16>(~BH_POLICY_OWN_CGROUPS);
+        drop(rules.policy, BH_POLICY_OWN_CGROUPS);
+    if ((classes & (bit(BH_CLASS_PATHS) | bit(BH_CLASS_EXECUTION))) != 0)
+        drop(rules.policy, BH_POLICY_REVOKES);
+    if ((classes & bit(BH_CLASS_SYSCTL)) != 0) {
+        rules.sysctls.clear();
+        drop(rules.policy, BH_POLICY_SYSCTLS);
+    }
+    // Ioctls are not learned: their list is in the section of sysctls, and refuses as devices.
+    if ((classes & (bit(BH_CLASS_SYSCTL) | bit(BH_CLASS_DEVICES))) != 0)
+        drop(rules.policy, BH_POLICY_IOCTLS);
     if ((classes & bit(BH_CLASS_DROPPED_CAPABILITIES)) != 0)
         rules.lent_capabilities = std::exchange(rules.policy.capabilities, 0);
 }
@@ -66,7 +79,10 @@ void audit(Compilation& compilation, std::uint32_t number) {
     if (classes == 0)
         return compilation.mistake(
             number, key_title(*statement.key) + " changes nothing: the section refuses nothing");
-    compilation.policy.rules.policy.audited |= classes;
+    bh_policy& row = compilation.policy.rules.policy;
+    row.audited |= classes;
+    if (statement.key->section == Section::kKernel && (row.flags & BH_POLICY_IOCTLS) != 0)
+        row.flags |= BH_POLICY_IOCTLS_AUDITED;
 }
 
 void compile_section(Compilation& compilation, std::uint32_t number, std::uint32_t top) {

@@ -64,8 +64,9 @@ struct Observations {
     std::vector<SeenAddress> addresses;
     std::vector<SeenPort> ports;
     std::set<unsigned> capabilities;
-    std::map<std::string, SeenClass> devices;  // that were opened, by path below /dev
-    SeenClass own_cgroups;                     // made and filled below the environment's
+    std::map<std::string, SeenClass> devices;      // that were opened, by path below /dev
+    std::map<std::string, std::uint64_t> sysctls;  // that a list can name, and how often
+    SeenClass own_cgroups;                         // made and filled below the environment's
     SeenMounted mounted;
     std::map<bh_class, SeenClass> classes;  // but those that the members above are about
     std::vector<std::string> root;          // what lies in the root directory

@@ -54,6 +54,9 @@ constexpr std::array kKeys = {
     KeyInfo{Key::kAllowDevices, Section::kFiles, "allow_devices", Kind::kTexts, "", "",
             "devices of the machine that may be opened beside the harmless ones, such as "
             "`/dev/fuse`; a start makes their nodes"},
+    KeyInfo{Key::kRevoke, Section::kFiles, "revoke", Kind::kChoice, "open-files|none", "none",
+            "`open-files`: files that were opened under an earlier policy are judged again at each "
+            "read, write and mapping"},
     mode_of(Key::kFilesMode, Section::kFiles),
 
     KeyInfo{Key::kNetworkDefault, Section::kNetwork, "default", Kind::kChoice, "allow|refuse|drop",
@@ -101,7 +104,18 @@ constexpr std::array kKeys = {
     class_key(Section::kKernel, "userfaultfd", "refuse", "userfaultfd", BH_CLASS_USERFAULTFD),
     class_key(Section::kKernel, "modules", "refuse", "loading modules, firmware and kexec images",
               BH_CLASS_MODULES),
-    class_key(Section::kKernel, "sysctl", "refuse", "writing below /proc/sys", BH_CLASS_SYSCTL),
+    KeyInfo{Key::kSysctl, Section::kKernel, "sysctl", Kind::kChoiceOrTexts, kVerdicts, "refuse",
+            "writing below /proc/sys; a list: only these, of its own namespaces, such as "
+            "`net.ipv4.ip_forward` or `net.*`",
+            BH_CLASS_SYSCTL},
+    KeyInfo{
+        Key::kFuse, Section::kKernel, "fuse", Kind::kChoice, kVerdicts, "refuse",
+        "opening `/dev/fuse`, of which a start makes the node; mounting what is behind it needs "
+        "`[mounts] family` too"},
+    KeyInfo{Key::kIoctl, Section::kKernel, "ioctl", Kind::kChoices,
+            "terminal|tun|block|loop|gpu|kvm|fuse|input|sound|other", "all",
+            "with this key, only devices of these kinds take `ioctl`, of those that may be opened; "
+            "files that are no devices are not asked about"},
     KeyInfo{Key::kCgroups, Section::kKernel, "cgroups", Kind::kChoice, "own|refuse", "refuse",
             "`own`: making cgroups below the environment's and moving its processes there; its own "
             "limits stay as they are"},
@@ -207,7 +221,7 @@ std::uint64_t section_classes(Section section) {
         return bit(BH_CLASS_DROPPED_CAPABILITIES);
     std::uint64_t classes = 0;
     for (const KeyInfo& info : kKeys) {
-        if (info.section == section && info.key == Key::kClass)
+        if (info.section == section && info.class_id != kNoClass)
             classes |= bit(info.class_id);
     }
     return classes;

@@ -39,8 +39,12 @@ enum class Key : std::uint8_t {
     kRefuse,
     kExecute,
     kDrift,
+    kRevoke,
     kAllowDevices,
     kCgroups,
+    kSysctl,
+    kFuse,
+    kIoctl,
     kNetworkMode,
     kFamilies,
     kListen,
@@ -65,6 +69,7 @@ enum class Kind : std::uint8_t {
     kChoice,   // one of `choices`
     kChoices,  // a list of these
     kTexts,    // a list
+    kChoiceOrTexts,
 };
 
 inline constexpr int kNoClass = -1;
@@ -77,7 +82,7 @@ struct KeyInfo {
     std::string_view choices;    // "allow|refuse"
     std::string_view initially;  // what holds without the key
     std::string_view meaning;
-    int class_id = kNoClass;  // of Key::kClass
+    int class_id = kNoClass;  // that the key decides about by itself
 };
 
 // In the order of the reference.

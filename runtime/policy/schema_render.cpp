@@ -37,6 +37,16 @@ Json property_of(const KeyInfo& info) {
         describe_text(info, property);
         return property;
     }
+    if (info.kind == Kind::kChoiceOrTexts) {
+        Json word = Json::object(), list = Json::object(), either = Json::array();
+        describe_text(info, word);
+        list["type"] = "array";
+        list["items"]["type"] = "string";
+        either.push_back(std::move(word));
+        either.push_back(std::move(list));
+        property["oneOf"] = std::move(either);
+        return property;
+    }
     property["type"] = "array";
     describe_text(info, property["items"]);
     return property;
@@ -61,7 +71,7 @@ std::string type_of(const KeyInfo& info) {
         const bool first = text.empty() || text.ends_with(' ');
         text += std::string(first ? "`" : ", `") + std::string(choice) + "`";
     }
-    return text;
+    return info.kind == Kind::kChoiceOrTexts ? text + ", or a list" : text;
 }
 
 std::string cell(std::string_view text) {

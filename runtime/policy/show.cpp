@@ -105,8 +105,9 @@ private:
 
     void write_key(const KeyInfo& info, const std::vector<const Statement*>& said) {
         const std::string name(info.name);
-        if (said.back()->form == Form::kValue && info.kind != Kind::kTexts &&
-            info.kind != Kind::kChoices)
+        const bool is_list = info.kind == Kind::kTexts || info.kind == Kind::kChoices ||
+                             said.front()->form == Form::kList;
+        if (!is_list)
             return line(name + " = " + quoted(said.back()->value), said.back()->place);
         const bool is_empty = std::all_of(said.begin(), said.end(), [](const Statement* one) {
             return one->form == Form::kList;

@@ -1,14 +1,12 @@
 // Files: what is on a foreign super block is not opened, received or looked at, whatever led there.
 #include <fcntl.h>
 #include <sys/mount.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <cstring>
 
 #include "loader/pins.h"
 #include "tests/kernel/actors.h"
@@ -20,29 +18,6 @@ namespace bulkhead::tests {
 namespace {
 
 constexpr Expected kFilesOpen{BH_HOOK_file_open, BH_CLASS_FILES, EPERM};
-
-// Sends `fd` to itself through a socketpair and tells whether it arrived.
-int receive(int fd) {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0)
-        return errno;
-    char byte = 'x';
-    iovec data{&byte, 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fd)> control{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    if (::sendmsg(ends[0], &message, 0) != 1 || ::recvmsg(ends[1], &message, 0) != 1)
-        return errno;
-    return (message.msg_flags & MSG_CTRUNC) != 0 ? EPERM : 0;
-}
 
 FENCE_TEST(RefusesFilesThroughALeakedDirectory, "bh_file_open") {
     Tmpfs foreign;

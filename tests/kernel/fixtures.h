@@ -39,6 +39,9 @@ int outcome(long result);
 // Likewise of what opens a descriptor, which is closed.
 int opened(int fd);
 
+// Sends `fd` to itself through a socketpair: 0, or an errno when it did not arrive.
+int receive(int fd);
+
 // Rows in bh_objects: what environments own.
 unsigned owned_objects();
 

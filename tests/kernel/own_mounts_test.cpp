@@ -7,43 +7,18 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <fstream>
 
 #include "runtime/cgroup.h"
 #include "tests/kernel/actors.h"
 #include "tests/kernel/fixtures.h"
 #include "tests/kernel/proofs.h"
 #include "tests/kernel/rule_rows.h"
+#include "tests/kernel/user_namespace.h"
 
 namespace bulkhead::tests {
 namespace {
 
 constexpr int kStep = 200;  // + errno: an act failed before the one that is judged
-
-// A user namespace that stays while the object lives. Its root is the machine's, so that files can
-// be made in it.
-class UserNamespace {
-public:
-    UserNamespace()
-        : holder_(nullptr, [] { EXPECT_EQ(::unshare(CLONE_NEWUSER), 0) << errno; }),
-          fd_(::open(("/proc/" + std::to_string(holder_.pid()) + "/ns/user").c_str(),
-                     O_RDONLY | O_CLOEXEC)) {
-        for (const char* map : {"/uid_map", "/gid_map"})
-            std::ofstream("/proc/" + std::to_string(holder_.pid()) + map) << "0 0 1\n";
-    }
-
-    [[nodiscard]] __u32 inode() const {
-        struct stat info {};
-        EXPECT_EQ(::fstat(fd_.get(), &info), 0);
-        return static_cast<__u32>(info.st_ino);
-    }
-    // 0 or an errno.
-    [[nodiscard]] int enter() const { return outcome(::setns(fd_.get(), CLONE_NEWUSER)); }
-
-private:
-    Actor holder_;
-    UniqueFd fd_;
-};
 
 // An environment that may mount, with the inode of its user namespace in its record.
 class Mounting {

@@ -55,7 +55,7 @@ void put_trees(const BareEnvironment& environment, __u32 generation, __u32 dev,
         loader::PlacedNode& node = tree.nodes[node_at(tree, 1, rule.path)];
         node.rights = rule.rights;
         node.rule = rule.rule;
-        node.flags = BH_NODE_NAMED;
+        node.flags = BH_NODE_NAMED | rule.flags;
     }
     const auto put = loader::put_tree(environment.label(), generation, tree);
     ASSERT_TRUE(put.has_value()) << put.error().message();

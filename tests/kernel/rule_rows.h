@@ -22,6 +22,7 @@ struct TreeRule {
     std::string path;
     __u32 rights;  // bh_right
     __u32 rule = 0;
+    __u32 flags = 0;  // of bh_node_flags, beside BH_NODE_NAMED
 };
 
 inline constexpr __u32 kReadOnly = BH_RIGHT_READ;

@@ -28,6 +28,25 @@ TEST(Tree, AppendingIsWritingAtTheEndAndNothingElse) {
               BH_RIGHT_READ | BH_RIGHT_WRITE);
 }
 
+TEST(Tree, UsingNeedsTheRightOfTheUse) {
+    EXPECT_EQ(bh_rights_to_use(0, BH_USE_READ), BH_RIGHT_READ);
+    EXPECT_EQ(bh_rights_to_use(0, BH_USE_WRITE), BH_RIGHT_WRITE);
+    EXPECT_EQ(bh_rights_to_use(O_APPEND, BH_USE_WRITE), BH_RIGHT_APPEND);
+    EXPECT_EQ(bh_rights_to_use(O_APPEND, BH_USE_READ), BH_RIGHT_READ);
+    EXPECT_EQ(bh_rights_to_use(BH_FMODE_EXEC, BH_USE_READ), BH_RIGHT_EXECUTE)
+        << "the kernel reads what it executes";
+    EXPECT_EQ(bh_rights_to_use(0, 0), 0U);
+}
+
+TEST(Tree, MappingForOthersNeedsWhatTheFileIsOpenFor) {
+    constexpr __u32 kBoth = BH_FMODE_READ | BH_FMODE_WRITE;
+    EXPECT_EQ(bh_rights_to_map(kBoth, 0, 0, 0), BH_RIGHT_READ);
+    EXPECT_EQ(bh_rights_to_map(kBoth, 0, 0, 1), BH_RIGHT_READ | BH_RIGHT_WRITE);
+    EXPECT_EQ(bh_rights_to_map(BH_FMODE_READ, 0, 0, 1), BH_RIGHT_READ);
+    EXPECT_EQ(bh_rights_to_map(BH_FMODE_READ, 0, 1, 0), BH_RIGHT_EXECUTE);
+    EXPECT_EQ(bh_rights_to_map(BH_FMODE_READ, BH_FMODE_EXEC, 0, 0), BH_RIGHT_EXECUTE);
+}
+
 TEST(Tree, WithoutAListOfProgramsReadingDecidesAboutExecuting) {
     constexpr __u64 kPaths = 1ULL << BH_CLASS_PATHS, kList = 1ULL << BH_CLASS_EXECUTION;
     EXPECT_EQ(bh_class_of_rights(kPaths, BH_RIGHT_EXECUTE), BH_CLASS_PATHS);

@@ -44,6 +44,35 @@ TEST(PolicyExplain, KnowsOwnCgroups) {
               "refused by class cgroups");
 }
 
+TEST(PolicyExplain, KnowsTheSysctlsThatAreNamed) {
+    const Policy policy = compiled("[kernel]\nsysctl = [\"net.core.*\", \"kernel.shmmax\"]\n");
+    EXPECT_TRUE(policy.rules.has_rows());
+    EXPECT_TRUE(policy.rules.gives_sysctls());
+    for (const char* name : {"net.core.somaxconn", "net/core/somaxconn", "net.core.a.b"})
+        EXPECT_EQ(explained(policy, "sysctl", name),
+                  "allowed by p.toml:2:11: [kernel] sysctl \"net.core.*\"");
+    EXPECT_EQ(explained(policy, "sysctl", "kernel.shmmax"),
+              "allowed by p.toml:2:25: [kernel] sysctl \"kernel.shmmax\"");
+    for (const char* name : {"net.core", "net.ipv4.ip_forward", "kernel.core_pattern", "net.*"})
+        EXPECT_EQ(explained(policy, "sysctl", name), "refused by p.toml:2:1: [kernel] sysctl");
+    EXPECT_FALSE(compiled("").rules.gives_sysctls());
+    EXPECT_FALSE(compiled("[kernel]\nsysctl = []\n").rules.gives_sysctls());
+    EXPECT_TRUE(compiled("[kernel]\nsysctl = \"allow\"\n").rules.gives_sysctls());
+    EXPECT_EQ(explained(compiled("[kernel]\nsysctl = \"allow\"\n"), "sysctl", "kernel.x"),
+              "allowed by p.toml:2:10: [kernel] sysctl \"allow\"");
+}
+
+TEST(PolicyExplain, KnowsFuseAndTheKindsOfDevices) {
+    const Policy policy = compiled("[kernel]\nfuse = \"allow\"\nioctl = [\"fuse\", \"tun\"]\n");
+    EXPECT_EQ(explained(policy, "device", "/dev/fuse"),
+              "allowed by p.toml:2:8: [kernel] fuse \"allow\"");
+    EXPECT_EQ(explained(policy, "ioctl", "tun"), "allowed by p.toml:3:1: [kernel] ioctl");
+    EXPECT_EQ(explained(policy, "ioctl", "block"), "refused by p.toml:3:1: [kernel] ioctl");
+    EXPECT_EQ(policy.rules.demand_flags(), __u32{BH_ENV_IOCTLS});
+    EXPECT_EQ(explained(compiled(""), "ioctl", "block"), "allowed: no rule refuses it");
+    EXPECT_EQ(explained(compiled(""), "ioctl", "tty"), "\"tty\" is no kind of device");
+}
+
 TEST(PolicyExplain, NamesTheRuleWithFileAndLine) {
     const Policy policy = compiled(kServer);
     EXPECT_EQ(explained(policy, "open-write", "/var/lib/x/y"),

@@ -83,6 +83,58 @@ const Wrong kClasses[] = {
 };
 INSTANTIATE_TEST_SUITE_P(Classes, PolicyMistake, testing::ValuesIn(kClasses));
 
+const Wrong kKernel[] = {
+    {"[kernel]\nsysctl = [\"kernel.core_pattern\"]\n",
+     "p.toml:2:11: [kernel] sysctl: kernel.core_pattern is the machine's: cannot be allowed"},
+    {"[kernel]\nsysctl = [\"kernel.shmmx\"]\n",
+     "p.toml:2:11: [kernel] sysctl: kernel.shmmx is the machine's: cannot be allowed; did you mean "
+     "\"kernel.shmmax\"?"},
+    {"[kernel]\nsysctl = [\"vm.*\"]\n",
+     "p.toml:2:11: [kernel] sysctl: vm.* has sysctls that are the machine's: name one by one those "
+     "that are not"},
+    {"[kernel]\nsysctl = [\"*\"]\n",
+     "p.toml:2:11: [kernel] sysctl: \"*\" is all that the machine has: write sysctl = \"allow\""},
+    {"[kernel]\nsysctl = [\"net.*.forwarding\"]\n",
+     "p.toml:2:11: [kernel] sysctl: \"net.*.forwarding\" is no sysctl's name: write it as "
+     "sysctl(8) "
+     "does, \"net.ipv4.ip_forward\", or \"net.ipv4.*\" for all beneath"},
+    {"[kernel]\nsysctl = [\"net/ipv4/../x\"]\n",
+     "p.toml:2:11: [kernel] sysctl: \"net/ipv4/../x\" is no sysctl's name: write it as sysctl(8) "
+     "does, \"net.ipv4.ip_forward\", or \"net.ipv4.*\" for all beneath"},
+    {"[kernel]\nsysctl = [\"net.*\", \"net.ipv4.ip_forward\"]\n",
+     "p.toml:2:20: [kernel] sysctl \"net.ipv4.ip_forward\" changes nothing: p.toml:2:11: [kernel] "
+     "sysctl \"net.*\" gives it already"},
+    {"allow = [\"sysctl\"]\n[kernel]\nsysctl = [\"net.*\"]\n",
+     "p.toml:1:10: allow \"sysctl\" contradicts p.toml:3:1: [kernel] sysctl: leave one of them "
+     "out"},
+    {"[kernel]\nsysctl = \"alow\"\n",
+     "p.toml:2:10: [kernel] sysctl cannot be \"alow\", only \"allow\", \"refuse\"; did you mean "
+     "\"allow\"?"},
+    {"[kernel]\nsysctl = 1\n",
+     "p.toml:2:10: [kernel] sysctl: a text in quotes or a list of them is expected"},
+    {"[kernel]\nioctl = [\"tty\"]\n",
+     "p.toml:2:10: [kernel] ioctl cannot be \"tty\", only \"terminal\", \"tun\", \"block\", "
+     "\"loop\", \"gpu\", \"kvm\", \"fuse\", \"input\", \"sound\", \"other\""},
+    {"[kernel]\nioctl = [\"tun\", \"tun\"]\n", "p.toml:2:17: \"tun\" stands in this list already"},
+    {"allow = [\"devices\"]\n[kernel]\nioctl = [\"tun\"]\n",
+     "p.toml:3:1: [kernel] ioctl changes nothing: p.toml:1:10: allow \"devices\" allows all that "
+     "is done with devices"},
+    {"[files]\nallow_devices = [\"/dev/fuse\"]\n[kernel]\nfuse = \"allow\"\n",
+     "p.toml:4:8: [kernel] fuse changes nothing: p.toml:2:18: [files] allow_devices \"/dev/fuse\" "
+     "gives it already"},
+    {"[files]\nallow_devices = [\"/dev/fuse\"]\n[kernel]\nfuse = \"refuse\"\n",
+     "p.toml:4:8: [kernel] fuse \"refuse\" contradicts p.toml:2:18: [files] allow_devices "
+     "\"/dev/fuse\": leave one of them out"},
+    {"allow = [\"devices\"]\n[kernel]\nfuse = \"allow\"\n",
+     "p.toml:3:8: [kernel] fuse changes nothing: p.toml:1:10: allow \"devices\" allows all "
+     "devices"},
+    {"[files]\nrevoke = \"open-files\"\n",
+     "p.toml:2:10: [files] revoke changes nothing: no rule refuses a path; write default, refuse "
+     "or "
+     "execute beside it"},
+};
+INSTANTIATE_TEST_SUITE_P(Kernel, PolicyMistake, testing::ValuesIn(kKernel));
+
 const Wrong kFiles[] = {
     {"[files]\nrefuse = [\"etc\"]\n",
      "p.toml:2:11: \"etc\": a path begins with /; it is the environment's own"},

@@ -50,6 +50,40 @@ TEST(Suggest, NamesTheAddress) {
               "[network] listen = [\"udp/53\"]");
 }
 
+TEST(Suggest, NamesTheSysctl) {
+    bh_refusal row = refusal(BH_CLASS_SYSCTL);
+    row.hook = BH_HOOK_file_open;
+    std::strcpy(row.text[0], "ip_forward");
+    std::strcpy(row.text[1], "ipv4");
+    std::strcpy(row.text[2], "net");
+    std::strcpy(row.text[3], "sys");
+    std::strcpy(row.text[4], "/");
+    EXPECT_EQ(runtime::suggest(row), "[kernel] sysctl = [\"net.ipv4.ip_forward\"]");
+    bh_refusal directory = row;
+    directory.hook = BH_HOOK_path_mknod;
+    EXPECT_EQ(runtime::suggest(directory), "[kernel] sysctl = [\"net.ipv4.ip_forward.*\"]");
+    std::strcpy(row.text[0], "a_name_that_was_cut_off_after_31");
+    row.text[0][BH_TEXT_BYTES - 1] = 0;
+    EXPECT_EQ(runtime::suggest(row), "[kernel] sysctl = \"allow\"");
+    std::strcpy(row.text[0], "core_pattern");
+    std::strcpy(row.text[1], "kernel");
+    std::strcpy(row.text[2], "sys");
+    std::strcpy(row.text[3], "/");
+    row.text[4][0] = 0;
+    EXPECT_EQ(runtime::suggest(row), "[kernel] sysctl = \"allow\"");
+}
+
+TEST(Suggest, NamesTheKindOfDevice) {
+    bh_refusal row = refusal(BH_CLASS_DEVICES, 10U << 20 | 200, 0x5401, 020600);
+    row.object_kind = BH_OBJECT_IOCTL;
+    EXPECT_EQ(runtime::suggest(row), "[kernel] ioctl = [\"tun\"]");
+    bh_refusal open = refusal(BH_CLASS_DEVICES);
+    open.hook = BH_HOOK_file_open;
+    std::strcpy(open.text[0], "fuse");
+    std::strcpy(open.text[1], "/");
+    EXPECT_EQ(runtime::suggest(open), "[kernel] fuse = \"allow\"");
+}
+
 TEST(Suggest, NamesTheKeyOfAClass) {
     EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_BPF)), "[kernel] bpf = \"allow\"");
     EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_KERNEL_FILES)), "allow = [\"kernel_files\"]");
