@@ -26,6 +26,7 @@ const std::map<std::string_view, std::string_view>& operations_by_hook() {
         {"file_ioctl_compat", "close_on_exec_32"},
         {"file_mprotect", "protect_code"},
         {"file_open", "open_close"},
+        {"file_permission", "read_file"},
         {"file_receive", "pass_descriptor"},
         {"inode_create", "create_unlink"},
         {"inode_free_security", "socket_close"},

@@ -125,6 +125,15 @@ Act watch() {
     return [queue] { ::inotify_add_watch(queue, kFile, IN_MODIFY); };
 }
 
+Act read_file() {
+    make_file();
+    const int fd = ::open(kFile, O_RDONLY | O_CLOEXEC);
+    return [fd] {
+        char byte = 0;
+        (void)!::pread(fd, &byte, 1, 0);
+    };
+}
+
 Act get_flags() {
     return [] { ::fcntl(STDIN_FILENO, F_GETFL); };
 }
@@ -228,6 +237,7 @@ std::span<const Operation> file_operations() {
         Operation{"list_xattr", 50, list_xattr},
         Operation{"read_link", 50, read_link},
         Operation{"watch", 50, watch},
+        Operation{"read_file", 100, read_file},
         Operation{"get_flags", 100, get_flags},
         Operation{"close_on_exec", 100, close_on_exec},
         Operation{"close_on_exec_32", 100, close_on_exec_32},

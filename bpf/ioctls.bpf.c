@@ -52,7 +52,8 @@ static __always_inline int bh_check_device(struct file *file, unsigned int cmd, 
 		.hook = hook,
 		.class_id = BH_CLASS_DEVICES,
 		.object_kind = BH_OBJECT_IOCTL,
-		.values = { inode->i_rdev, cmd, inode->i_mode },
+		.values = { inode->i_rdev, cmd, inode->i_mode,
+			    bh_device_kind_of(inode->i_rdev, kind == S_IFBLK) },
 		.path = file->f_path.dentry,
 	};
 	if (!bh_takes_no_ioctl(&subject, &request))

@@ -38,6 +38,14 @@ bool is_attached(const bpf_program* program) {
     return bpf_program__type(program) == BPF_PROG_TYPE_LSM;
 }
 
+Status load_programs(bulkhead_guard& skeleton) {
+    if (const int error = bulkhead_guard__load(&skeleton); error != 0)
+        return fail(Error(-error, "load the programs that protect: " + libbpf_log_tail(),
+                          Fault::kUnsupported)
+                        .advise("leave out --protect: the fence does without on this kernel"));
+    return {};
+}
+
 Result<Skeleton> open_and_load(const ProtectOptions& options) {
     Skeleton skeleton(bulkhead_guard__open());
     if (!skeleton)
@@ -51,10 +59,7 @@ Result<Skeleton> open_and_load(const ProtectOptions& options) {
     BULKHEAD_TRY_VALUE(tasks, open_pinned(map_pin("bh_tasks")));
     if (const int error = bpf_map__reuse_fd(skeleton->maps.bh_tasks, tasks.get()); error != 0)
         return fail(Error(-error, "share the map bh_tasks"));
-    if (const int error = bulkhead_guard__load(skeleton.get()); error != 0)
-        return fail(Error(-error, "load the programs that protect: " + libbpf_log_tail(),
-                          Fault::kUnsupported)
-                        .advise("leave out --protect: the fence does without on this kernel"));
+    BULKHEAD_TRY(load_programs(*skeleton));
     return skeleton;
 }
 
@@ -100,18 +105,24 @@ Result<bh_guard> describe(const bulkhead_guard& skeleton, const OurExecutables& 
     return row;
 }
 
+using Link = std::unique_ptr<bpf_link, int (*)(bpf_link*)>;
+
+Result<Link> attach(const bpf_program* program) {
+    Link link(bpf_program__attach(program), bpf_link__destroy);
+    if (!link)
+        return fail(Error::from_errno("attach " + std::string(bpf_program__name(program)) + " to " +
+                                      bpf_program__section_name(program))
+                        .advise("leave out --protect: the fence does without"));
+    return link;
+}
+
 Status attach_and_pin(const bulkhead_guard& skeleton) {
     bpf_program* program = nullptr;
     bpf_object__for_each_program(program, skeleton.obj) {
         if (!bpf_program__autoload(program) || !is_attached(program))
             continue;
         const std::string name = bpf_program__name(program);
-        const std::unique_ptr<bpf_link, int (*)(bpf_link*)> link(bpf_program__attach(program),
-                                                                 bpf_link__destroy);
-        if (!link)
-            return fail(
-                Error::from_errno("attach " + name + " to " + bpf_program__section_name(program))
-                    .advise("leave out --protect: the fence does without"));
+        BULKHEAD_TRY_VALUE(link, attach(program));
         if (bpf_link__pin(link.get(), link_pin(name).c_str()) != 0)
             return fail_errno("pin the link of " + name);
     }
@@ -187,6 +198,23 @@ Result<ProtectOutcome> protect(const ProtectOptions& options) {
         return fail(std::move(done).error());
     }
     return ProtectOutcome::kProtected;
+}
+
+Status try_to_protect() {
+    keep_libbpf_log();
+    const Skeleton skeleton(bulkhead_guard__open());
+    if (!skeleton)
+        return fail_errno("open the programs that protect");
+    BULKHEAD_TRY(load_programs(*skeleton));
+    std::vector<Link> links;
+    bpf_program* program = nullptr;
+    bpf_object__for_each_program(program, skeleton->obj) {
+        if (!is_attached(program))
+            continue;
+        BULKHEAD_TRY_VALUE(link, attach(program));
+        links.push_back(std::move(link));
+    }
+    return {};
 }
 
 Result<bool> is_protected() {

@@ -29,6 +29,10 @@ enum class ProtectOutcome { kProtected, kAlreadyProtected };
 // All of it or nothing. ENOENT when nothing is loaded.
 Result<ProtectOutcome> protect(const ProtectOptions& options);
 
+// Loads and attaches the programs that protect, which protect nothing yet, and drops them.
+// Where they are there already: nothing.
+Status try_to_protect();
+
 // EPERM: and this is not one of the executables.
 Result<bool> is_protected();
 

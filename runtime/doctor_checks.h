@@ -24,6 +24,7 @@ Check conclude(std::string_view group, Trial trial, const Status& outcome);
 
 Checks check_kernel();
 Checks check_programs();  // the fence by control class, and the meters that are programs
+Checks check_protection();
 Checks check_limits();
 Checks check_namespaces();
 Checks check_mounts();

@@ -1,7 +1,6 @@
 #include "runtime/suggest.h"
 
 #include <linux/capability.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -77,11 +76,6 @@ std::string suggest_class(unsigned class_id) {
     return list_of("allow", loader::class_name(class_id));
 }
 
-unsigned kind_of(const bh_refusal& ioctl) {
-    return static_cast<unsigned>(
-        bh_device_kind_of(static_cast<__u32>(ioctl.object[0]), S_ISBLK(ioctl.object[2]) ? 1 : 0));
-}
-
 // A name that fills its part of the text may have gone on.
 std::string suggest_sysctl(const bh_refusal& refusal) {
     bool is_whole = true;
@@ -96,7 +90,9 @@ std::string suggest_sysctl(const bh_refusal& refusal) {
 // A node that the machine has too; one that was made elsewhere is told by its class.
 std::string suggest_device(const bh_refusal& refusal) {
     if (refusal.object_kind == BH_OBJECT_IOCTL)
-        return list_of("[kernel] ioctl", std::string(policy::device_kind_name(kind_of(refusal))));
+        return list_of(
+            "[kernel] ioctl",
+            std::string(policy::device_kind_name(static_cast<unsigned>(refusal.object[3]))));
     const std::string path = whole_path(refusal);
     if (path == "/dev/fuse" || path == "/fuse")
         return "[kernel] fuse = \"allow\"";

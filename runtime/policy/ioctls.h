@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "bpf/decide_surface.h"
+#include "bpf/wire.h"
 
 namespace bulkhead::policy {
 

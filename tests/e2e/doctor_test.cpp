@@ -31,7 +31,7 @@ TEST(Doctor, SaysTheSameAsJson) {
     unsigned enforced = 0;
     for (unsigned id = 0; id < BH_CLASS_COUNT; ++id)
         enforced += loader::is_enforced(static_cast<bh_class>(id)) ? 1 : 0;
-    EXPECT_EQ(names_group("fence"), enforced + 1);  // and who owns what
+    EXPECT_EQ(names_group("fence"), enforced + 2);  // and who owns what, and protection
     for (const char* group : {"kernel", "limits", "view", "meters"})
         EXPECT_GT(names_group(group), 0) << group;
     for (const nlohmann::json& check : document.at("checks")) {
@@ -59,6 +59,28 @@ TEST(Doctor, FindsALoadedProgramThatSomebodyTookOut) {
         << outcome.out;
     EXPECT_NE(outcome.out.find("bulkhead unload && bulkhead load"), std::string::npos);
     EXPECT_EQ(bulkhead({"unload"}).exit_code, 0);
+    EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
+}
+
+nlohmann::json protection() {
+    const nlohmann::json document = bulkhead_json({"doctor"});
+    EXPECT_TRUE(document.at("can_enforce").get<bool>());
+    for (const nlohmann::json& check : document.at("checks")) {
+        if (check.at("name") == "protection")
+            return check;
+    }
+    return {};
+}
+
+TEST(Doctor, TriesTheProtectionThatIsSwitchedOn) {
+    ASSERT_EQ(bulkhead({"unload"}).exit_code, 0);
+    const auto without = protection();
+    EXPECT_FALSE(without.at("effective").get<bool>());
+    EXPECT_EQ(without.at("remedy"), "bulkhead load --protect");
+    EXPECT_NE(without.at("why").get<std::string>().find("loaded and attached"), std::string::npos);
+    ASSERT_EQ(bulkhead({"load", "--protect"}).exit_code, 0);
+    EXPECT_TRUE(protection().at("effective").get<bool>()) << protection();
+    EXPECT_EQ(bulkhead({"unload", "--force"}).exit_code, 0);
     EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
 }
 

@@ -84,19 +84,20 @@ TEST(PolicyKernel, GivesFuse) {
 
 // Reads on from a file that it opened, a byte each time.
 constexpr const char* kReader =
-    "n=0; exec 3< /etc/services; while dd bs=1 count=1 <&3 >/dev/null 2>/tmp/said; do "
+    "n=0; echo x > /srv/secret; exec 3< /srv/secret; while dd bs=1 count=1 <&3 >/dev/null "
+    "2>/tmp/said; do "
     "n=$((n + 1)); echo $n > /tmp/n; sleep 0.1; done; touch /tmp/ended; sleep 600";
 
 TEST(PolicyFiles, RevokeWhatWasOpenedWhereTheyAskForIt) {
     const NothingLeft nothing_left;
-    constexpr const char* kRefuse = "[files]\nrefuse = [\"/etc/services\"]\n";
+    constexpr const char* kRefuse = "[files]\nrefuse = [\"/srv/secret\"]\n";
     const PolicyFile refuse("refuse", kRefuse);
     const PolicyFile revoke("revoke", std::string(kRefuse) + "revoke = \"open-files\"\n");
     const Detached box("box", {"bash", "-c", kReader});
     const auto count = [] { return std::atoi(exec("box", "cat /tmp/n").out.c_str()); };
     ASSERT_TRUE(eventually([&] { return count() > 0; }));
     apply(refuse);
-    expect_no("cat /etc/services", "[files] read = [\"/etc/services\"]");
+    expect_no("cat /srv/secret", "[files] read = [\"/srv/secret\"]");
     const int before = count();
     EXPECT_TRUE(eventually([&] { return count() > before + 1; })) << "reading went on";
     EXPECT_NE(exec("box", "test -e /tmp/ended").exit_code, 0);
@@ -105,8 +106,7 @@ TEST(PolicyFiles, RevokeWhatWasOpenedWhereTheyAskForIt) {
     EXPECT_NE(done("cat /tmp/said").find("Operation not permitted"), std::string::npos);
     const std::string why = bulkhead({"why", "box"}).out;
     EXPECT_NE(why.find("file_permission"), std::string::npos) << why;
-    EXPECT_NE(why.find("/tmp/revoke.toml:2:11: [files] refuse \"/etc/services\""),
-              std::string::npos)
+    EXPECT_NE(why.find("/tmp/revoke.toml:2:11: [files] refuse \"/srv/secret\""), std::string::npos)
         << why;
 }
 

@@ -56,6 +56,7 @@ TEST_F(Ioctls, OfKindsThatAreNotListedAreRefused) {
     EXPECT_EQ(row.class_id, BH_CLASS_DEVICES);
     EXPECT_EQ(row.object_kind, BH_OBJECT_IOCTL);
     EXPECT_EQ(row.object[1], static_cast<__u64>(TCGETS));
+    EXPECT_EQ(row.object[3], static_cast<__u64>(BH_DEVICE_OTHER));
     EXPECT_EQ(row.error, -EPERM);
     EXPECT_EQ(row.rule, 1U);
     EXPECT_EQ(ask(nullptr, other_, TCGETS), ENOTTY);

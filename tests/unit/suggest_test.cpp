@@ -74,7 +74,7 @@ TEST(Suggest, NamesTheSysctl) {
 }
 
 TEST(Suggest, NamesTheKindOfDevice) {
-    bh_refusal row = refusal(BH_CLASS_DEVICES, 10U << 20 | 200, 0x5401, 020600);
+    bh_refusal row = refusal(BH_CLASS_DEVICES, 10U << 20 | 200, 0x5401, 020600, BH_DEVICE_TUN);
     row.object_kind = BH_OBJECT_IOCTL;
     EXPECT_EQ(runtime::suggest(row), "[kernel] ioctl = [\"tun\"]");
     bh_refusal open = refusal(BH_CLASS_DEVICES);
