@@ -1,4 +1,5 @@
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -134,6 +135,28 @@ Act read_file() {
     };
 }
 
+Act lock_unlock() {
+    make_file();
+    const int file = ::open(kFile, O_RDWR | O_CLOEXEC);
+    return [file] {
+        ::flock(file, LOCK_EX);
+        ::flock(file, LOCK_UN);
+    };
+}
+
+Act lock_unlock_record() {
+    make_file();
+    const int file = ::open(kFile, O_RDWR | O_CLOEXEC);
+    return [file] {
+        struct flock record {};
+        record.l_type = F_WRLCK;
+        record.l_len = 10;
+        ::fcntl(file, F_SETLK, &record);
+        record.l_type = F_UNLCK;
+        ::fcntl(file, F_SETLK, &record);
+    };
+}
+
 Act get_flags() {
     return [] { ::fcntl(STDIN_FILENO, F_GETFL); };
 }
@@ -238,6 +261,8 @@ std::span<const Operation> file_operations() {
         Operation{"read_link", 50, read_link},
         Operation{"watch", 50, watch},
         Operation{"read_file", 100, read_file},
+        Operation{"lock_unlock", 50, lock_unlock},
+        Operation{"lock_unlock_record", 50, lock_unlock_record},
         Operation{"get_flags", 100, get_flags},
         Operation{"close_on_exec", 100, close_on_exec},
         Operation{"close_on_exec_32", 100, close_on_exec_32},

@@ -203,7 +203,7 @@ Status Inside::attach_on_demand() const {
     }
     for (const auto counter :
          {BH_BEANCOUNTER_NUMPROC, BH_BEANCOUNTER_NUMFILE, BH_BEANCOUNTER_NUMPTY,
-          BH_BEANCOUNTER_NUMTCPSOCK, BH_BEANCOUNTER_NUMUNIXSOCK})
+          BH_BEANCOUNTER_NUMTCPSOCK, BH_BEANCOUNTER_NUMUNIXSOCK, BH_BEANCOUNTER_NUMFLOCK})
         BULKHEAD_TRY(loader::set_bounds(environments_, *label_, counter, {}));
     // More than an operation uses.
     const loader::BudgetTerms much{.amount = BH_SPENT_MOST, .period_ns = 86'400'000'000'000};

@@ -157,6 +157,7 @@ int BPF_PROG(bh_bc_fork, struct task_struct *child, struct kernel_clone_args *ar
 		return 0;
 	/* What the kernel counts stands there, or it would not refuse. */
 	counter->held = counter->limit;
+	request.values[1] = counter->held;
 	bh_note(&subject, counter, &request);
 	return 0;
 }

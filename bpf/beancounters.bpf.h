@@ -96,13 +96,15 @@ static __always_inline void bh_raise(__u64 *most, __u64 held)
 	}
 }
 
-/* A limit holds whatever the policy's mode is: it is none of the policy's rules. */
+/*
+ * A limit holds whatever the policy's mode is: it is none of the policy's rules. What is held is in
+ * the request.
+ */
 static __noinline int bh_note(struct bh_subject *subject, struct bh_beancounter *counter,
 			      struct bh_request *request)
 {
 	if (!subject || !counter || !request)
 		return 0;
-	request->values[1] = counter->held;
 	request->values[2] = counter->barrier;
 	request->values[3] = counter->limit;
 	if (!(request->flags & BH_REFUSAL_WARNED)) {
@@ -130,6 +132,7 @@ static __always_inline void bh_watch_barrier(struct bh_subject *subject,
 		return;
 	counter->warned_ns = now_ns;
 	request->flags = BH_REFUSAL_WARNED;
+	request->values[1] = held;
 	bh_note(subject, counter, request);
 }
 
@@ -165,6 +168,7 @@ static __always_inline int bh_charge_object(struct bh_subject *subject, struct b
 		__sync_fetch_and_add(&counter->held, -1);
 	}
 	request.flags = taken == BH_AT_LIMIT ? 0 : BH_REFUSAL_INTERNAL;
+	request.values[1] = held;
 	bh_note(subject, counter, &request);
 	return error;
 }

@@ -8,6 +8,7 @@
  * elsewhere. Nobody's table is printed to a task outside.
  */
 #include "bpf/beancounters.bpf.h"
+#include "bpf/ucounts.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -111,16 +112,36 @@ static __always_inline void bh_print_memory(struct seq_file *seq, struct cgroup 
 		       bh_memory_event(memcg, MEMCG_SWAP_MAX));
 }
 
-static __always_inline void bh_print_counted(struct seq_file *seq, const struct bh_label *label)
+/* What the kernel counts itself: held is there, and in the row what is under way. */
+static __always_inline void bh_print_of_users(struct seq_file *seq, struct bh_subject *subject,
+					      __u32 id, __u64 offset)
+{
+	struct bh_beancounter *counter = bh_beancounter_of(&subject->label, id);
+	__u64 ns = bh_user_ns_address(subject->env);
+	struct bh_beancounter row;
+
+	if (!counter || !ns)
+		return;
+	row = *counter;
+	if (!bh_sum_ucounts(ns, offset, &row.held))
+		return;
+	if (row.maxheld < row.held)
+		row.maxheld = row.held;
+	bh_print_row(seq, id, &row);
+}
+
+static __always_inline void bh_print_counted(struct seq_file *seq, struct bh_subject *subject)
 {
 	struct bh_beancounter *row;
 	__u32 id;
 
-	for (id = BH_BEANCOUNTER_NUMPROC + 1; id < BH_MAX_BEANCOUNTERS; id++) {
-		row = bh_beancounter_of(label, id);
+	for (id = BH_BEANCOUNTER_NUMPROC + 1; id < BH_BEANCOUNTER_NUMINOTIFY; id++) {
+		row = bh_beancounter_of(&subject->label, id);
 		if (row)
 			bh_print_row(seq, id, row);
 	}
+	bh_print_of_users(seq, subject, BH_BEANCOUNTER_NUMINOTIFY, bh_watches_offset());
+	bh_print_of_users(seq, subject, BH_BEANCOUNTER_NUMSIGINFO, bh_signals_offset());
 }
 
 SEC("iter/bpf_map_elem")
@@ -141,6 +162,6 @@ int bh_bc_table(struct bpf_iter__bpf_map_elem *ctx)
 		bh_print_tasks(seq, cgroup);
 		bh_print_memory(seq, cgroup);
 	}
-	bh_print_counted(seq, &subject.label);
+	bh_print_counted(seq, &subject);
 	return 0;
 }

@@ -17,6 +17,15 @@ enum bh_scheduling_call {
 	BH_CALL_COMPAT, /* one of them from 32 bits: its arguments lie elsewhere */
 };
 
+/* The calls that lock files. */
+enum bh_lock_call {
+	BH_CALL_RECORD_LOCK,
+	BH_CALL_FLOCK,
+	BH_CALL_LEASE,
+};
+
+#define F_SETLEASE 1024
+
 #if defined(__TARGET_ARCH_x86)
 
 #define BH_TS_COMPAT 2
@@ -41,6 +50,28 @@ static __always_inline int bh_scheduling_call(struct task_struct *task, struct p
 	}
 }
 
+static __always_inline enum bh_lock_call bh_lock_call(struct task_struct *task,
+						      struct pt_regs *regs)
+{
+	bool is_compat = BPF_CORE_READ(task, thread_info.status) & BH_TS_COMPAT;
+	__u32 number = (__u32)BPF_CORE_READ(regs, orig_ax);
+	__u32 command = is_compat ? BPF_CORE_READ(regs, cx) : BPF_CORE_READ(regs, si);
+
+	if (is_compat ? number == 143 : (number & ~BH_X32_BIT) == 73)
+		return BH_CALL_FLOCK;
+	return command == F_SETLEASE ? BH_CALL_LEASE : BH_CALL_RECORD_LOCK;
+}
+
+/* The descriptor that inotify_add_watch is asked for; -1: another call. */
+static __always_inline int bh_watching_descriptor(struct task_struct *task, struct pt_regs *regs)
+{
+	__u32 number = (__u32)BPF_CORE_READ(regs, orig_ax);
+
+	if (BPF_CORE_READ(task, thread_info.status) & BH_TS_COMPAT)
+		return number == 292 ? (int)BPF_CORE_READ(regs, bx) : -1;
+	return (number & ~BH_X32_BIT) == 254 ? (int)BPF_CORE_READ(regs, di) : -1;
+}
+
 #elif defined(__TARGET_ARCH_arm64)
 
 #define BH_TIF_32BIT (1UL << 22)
@@ -62,6 +93,28 @@ static __always_inline int bh_scheduling_call(struct task_struct *task, struct p
 	default:
 		return BH_CALL_OTHER;
 	}
+}
+
+static __always_inline enum bh_lock_call bh_lock_call(struct task_struct *task,
+						      struct pt_regs *regs)
+{
+	bool is_compat = BPF_CORE_READ(task, thread_info.flags) & BH_TIF_32BIT;
+	__u32 number = (__u32)BPF_CORE_READ(regs, syscallno);
+
+	if (number == (is_compat ? 143 : 32))
+		return BH_CALL_FLOCK;
+	return (__u32)BPF_CORE_READ((struct user_pt_regs *)regs, regs[1]) == F_SETLEASE
+		       ? BH_CALL_LEASE
+		       : BH_CALL_RECORD_LOCK;
+}
+
+/* As above. The first argument stands apart, as its register is that of the result. */
+static __always_inline int bh_watching_descriptor(struct task_struct *task, struct pt_regs *regs)
+{
+	__u32 number = (__u32)BPF_CORE_READ(regs, syscallno);
+	__u32 wanted = BPF_CORE_READ(task, thread_info.flags) & BH_TIF_32BIT ? 317 : 27;
+
+	return number == wanted ? (int)BPF_CORE_READ(regs, orig_x0) : -1;
 }
 
 #endif

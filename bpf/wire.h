@@ -179,6 +179,7 @@ enum bh_class {
 	X(socket_accept)                                                                           \
 	X(cgroup_can_fork)                                                                         \
 	X(timer)                                                                                   \
+	X(file_lock)                                                                               \
 	X(file_permission)
 
 enum bh_hook {

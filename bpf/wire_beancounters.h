@@ -5,20 +5,33 @@
 
 #include "bpf/wire.h"
 
-/* What is counted: X(ENUM, name). Append-only. */
+/*
+ * What is counted: X(ENUM, name). The first BH_MAX_BEANCOUNTERS have a place in an environment's
+ * row, and so a bound that programs keep. Append-only, but for those.
+ */
 #define BH_BEANCOUNTERS(X)                                                                         \
 	X(NUMPROC, numproc)                                                                        \
 	X(NUMFILE, numfile)                                                                        \
 	X(NUMTCPSOCK, numtcpsock)                                                                  \
 	X(NUMOTHERSOCK, numothersock)                                                              \
 	X(NUMUNIXSOCK, numunixsock)                                                                \
+	X(NUMPTY, numpty)                                                                          \
+	X(NUMFLOCK, numflock)                                                                      \
+	X(NUMINOTIFY, numinotify)                                                                  \
+	X(NUMSIGINFO, numsiginfo)                                                                  \
 	X(PHYSPAGES, physpages)                                                                    \
 	X(SWAPPAGES, swappages)                                                                    \
 	X(KMEMSIZE, kmemsize)                                                                      \
-	X(NUMPTY, numpty)                                                                          \
 	X(SHMPAGES, shmpages)                                                                      \
 	X(LOCKEDPAGES, lockedpages)                                                                \
-	X(DCACHESIZE, dcachesize)
+	X(DCACHESIZE, dcachesize)                                                                  \
+	X(NUMMNT, nummnt)                                                                          \
+	X(PRIVVMPAGES, privvmpages)                                                                \
+	X(TCPSNDBUF, tcpsndbuf)                                                                    \
+	X(TCPRCVBUF, tcprcvbuf)                                                                    \
+	X(OTHERSOCKBUF, othersockbuf)                                                              \
+	X(DGRAMRCVBUF, dgramrcvbuf)                                                                \
+	X(NUMIPTENT, numiptent)
 
 enum bh_beancounter_id {
 #define BH_BEANCOUNTER_ENUM(id, name) BH_BEANCOUNTER_##id,

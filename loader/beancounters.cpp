@@ -5,9 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 #include <string>
 
 #include "loader/environments.h"
+#include "loader/held.h"
 #include "loader/map_view.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
@@ -23,21 +25,41 @@ constexpr __u32 bit(unsigned counter) {
     return 1U << counter;
 }
 
+using Programs = std::span<const std::string_view>;
+
 // Programs that count together, what ends an object first: attached before anything is charged.
 struct Group {
     __u32 counters;
-    std::array<std::string_view, 3> programs;
+    Programs programs;
     std::string_view variant;  // in the place of the last program where the kernel takes only this
 };
 
+constexpr std::array<std::string_view, 2> kFiles = {"bh_bc_file_end", "bh_bc_file"};
+constexpr std::array<std::string_view, 3> kSockets = {"bh_bc_sock_end", "bh_bc_accept",
+                                                      "bh_bc_sock"};
+constexpr std::array<std::string_view, 2> kTerminals = {"bh_bc_pty_end", "bh_bc_pty"};
+constexpr std::array<std::string_view, 7> kLocks = {
+    "bh_bc_lock_end", "bh_bc_lock_new", "bh_bc_setlk_end", "bh_bc_flock_end",
+    "bh_bc_flock_32", "bh_bc_unlock",   "bh_bc_lock"};
+constexpr std::array<std::string_view, 2> kWatches = {"bh_bc_watch_end", "bh_bc_watch"};
+constexpr std::array<std::string_view, 2> kSignals = {"bh_bc_sig_end", "bh_bc_sig"};
+constexpr std::array<std::string_view, 1> kTasks = {"bh_bc_fork"};
+
+// Not loaded where the kernel has no calls of 32 bits.
+constexpr std::string_view kOptional = "bh_bc_flock_32";
+
+constexpr __u32 kOfUsers = bit(BH_BEANCOUNTER_NUMINOTIFY) | bit(BH_BEANCOUNTER_NUMSIGINFO);
+
 constexpr std::array kGroups = {
-    Group{bit(BH_BEANCOUNTER_NUMFILE), {"bh_bc_file_end", "", "bh_bc_file"}, "bh_bc_file_mod"},
+    Group{bit(BH_BEANCOUNTER_NUMFILE), kFiles, "bh_bc_file_mod"},
     Group{bit(BH_BEANCOUNTER_NUMTCPSOCK) | bit(BH_BEANCOUNTER_NUMOTHERSOCK) |
               bit(BH_BEANCOUNTER_NUMUNIXSOCK),
-          {"bh_bc_sock_end", "bh_bc_accept", "bh_bc_sock"},
-          ""},
-    Group{bit(BH_BEANCOUNTER_NUMPTY), {"bh_bc_pty_end", "", "bh_bc_pty"}, ""},
-    Group{bit(BH_BEANCOUNTER_NUMPROC), {"", "", "bh_bc_fork"}, ""},
+          kSockets, ""},
+    Group{bit(BH_BEANCOUNTER_NUMPTY), kTerminals, ""},
+    Group{bit(BH_BEANCOUNTER_NUMFLOCK), kLocks, ""},
+    Group{bit(BH_BEANCOUNTER_NUMINOTIFY), kWatches, ""},
+    Group{bit(BH_BEANCOUNTER_NUMSIGINFO), kSignals, ""},
+    Group{bit(BH_BEANCOUNTER_NUMPROC), kTasks, ""},
 };
 
 const Group* group_of(unsigned counter) {
@@ -54,19 +76,20 @@ std::string_view loaded_name(const Group& group, std::string_view program) {
     return has_variant && absent ? group.variant : program;
 }
 
+bool is_loaded(const Group& group, std::string_view program) {
+    return ::access(program_pin(loaded_name(group, program)).c_str(), F_OK) == 0;
+}
+
 Status attach(const Group& group) {
-    for (const std::string_view program : group.programs) {
-        if (!program.empty())
+    for (const std::string_view program : group.programs)
+        if (program != kOptional || is_loaded(group, program))
             BULKHEAD_TRY(attach_pinned(loaded_name(group, program)));
-    }
     return {};
 }
 
 Status detach(const Group& group) {
     // What ends objects leaves last: nothing is charged any more.
     for (auto program = group.programs.rbegin(); program != group.programs.rend(); ++program) {
-        if (program->empty())
-            continue;
         const std::string pin = link_pin(loaded_name(group, *program));
         if (::unlink(pin.c_str()) != 0 && errno != ENOENT)
             return fail_errno("remove " + pin);
@@ -76,14 +99,33 @@ Status detach(const Group& group) {
 
 // The number of the link that has been there without a break: the kernel gives each another.
 Result<__u32> epoch_of(const Group& group) {
-    const auto* first = std::find_if(group.programs.begin(), group.programs.end(),
-                                     [](std::string_view program) { return !program.empty(); });
-    BULKHEAD_TRY_VALUE(link, open_pinned(link_pin(loaded_name(group, *first))));
+    const std::string_view first = group.programs.front();
+    BULKHEAD_TRY_VALUE(link, open_pinned(link_pin(loaded_name(group, first))));
     bpf_link_info info{};
     __u32 bytes = sizeof info;
     if (bpf_obj_get_info_by_fd(link.get(), &info, &bytes) != 0)
-        return fail_errno("ask for the link of " + std::string(*first));
+        return fail_errno("ask for the link of " + std::string(first));
     return info.id;
+}
+
+// Whether what is asked for can be counted for this environment.
+Status check_countable(const bh_environment& record, const Group& group, unsigned counter) {
+    for (const std::string_view program : group.programs)
+        if (program != kOptional && !is_loaded(group, program))
+            return fail(
+                Error(0,
+                      std::string("this kernel lacks the function that tells the end of what ") +
+                          beancounter_name(counter) + " counts",
+                      Fault::kUnsupported)
+                    .advise("docs/kernel-requirements.md lists the kernels"));
+    if ((kOfUsers & bit(counter)) == 0)
+        return {};
+    // One that is being started has no record yet, and will have its own.
+    if (record.cgroup_id != 0 && record.user_ns == 0)
+        return fail_usage(
+            std::string(beancounter_name(counter)) +
+            " is counted in a user namespace, and the environment has none of its own");
+    return find_user_counts();
 }
 
 using Row = SlotRow<bh_beancounters>;
@@ -164,8 +206,10 @@ Status set_bounds(const Environments& environments, bh_label label, bh_beancount
     const Group* group = group_of(counter);
     if (group == nullptr)
         return fail_usage(std::string(beancounter_name(counter)) + " is not counted by programs");
-    if (environments.record(label) == nullptr)
+    const bh_environment* record = environments.record(label);
+    if (record == nullptr)
         return fail(Error(ESTALE, "the environment is gone"));
+    BULKHEAD_TRY(check_countable(*record, *group, counter));
     environments.note_counting(label);
     BULKHEAD_TRY(attach(*group));
     BULKHEAD_TRY_VALUE(epoch, epoch_of(*group));

@@ -23,6 +23,13 @@ bool has_hook(const btf* kernel, const std::string& hook) {
     return btf__find_by_name_kind(kernel, name.c_str(), BTF_KIND_FUNC) > 0;
 }
 
+// That a program's section names: not where the compiler put it into its only caller.
+bool has_function_of(const btf* kernel, const bpf_program* program) {
+    const std::string section = bpf_program__section_name(program);
+    const std::string name = section.substr(section.rfind('/') + 1);
+    return btf__find_by_name_kind(kernel, name.c_str(), BTF_KIND_FUNC) > 0;
+}
+
 // 7.2 has the hook, and lets no program attach to it.
 bool takes_programs(const btf* kernel, const std::string& hook) {
     constexpr std::array<bpf_insn, 2> kReturnZero = {
@@ -90,6 +97,12 @@ Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
     const bool file_hook = takes_programs(kernel.get(), "file_alloc_security");
     bpf_program__set_autoload(skeleton.progs.bh_bc_file, file_hook);
     bpf_program__set_autoload(skeleton.progs.bh_bc_file_mod, !file_hook);
+    // Where what beancounters count begins and ends; without, no bound is taken.
+    for (bpf_program* program : {skeleton.progs.bh_bc_watch_end, skeleton.progs.bh_bc_sig_end,
+                                 skeleton.progs.bh_bc_lock_new, skeleton.progs.bh_bc_lock_end,
+                                 skeleton.progs.bh_bc_unlock, skeleton.progs.bh_bc_setlk_end,
+                                 skeleton.progs.bh_bc_flock_end, skeleton.progs.bh_bc_flock_32})
+        bpf_program__set_autoload(program, has_function_of(kernel.get(), program));
     // inode_setattr: (dentry, attr), with a leading mnt_idmap from 6.8.
     const int dentry = argument_count(kernel.get(), "inode_setattr") - 2;
     skeleton.rodata->bh_setattr_dentry = dentry;

@@ -76,5 +76,54 @@ TEST(Beancounters, AreSetReadAndExplained) {
     EXPECT_EQ(bulkhead({"set", "web", "--allow", "beancounters"}).exit_code, 2);
 }
 
+// How many of five can be had; each stays until the process ends.
+int had(const std::string& program) {
+    const Outcome outcome = bulkhead({"exec", "web", "--", "perl", "-e", program});
+    return outcome.out.empty() ? -1 : std::stoi(outcome.out);
+}
+
+constexpr const char* kLocks =
+    "for (1..5) { open($f[$_], '<', '/etc/passwd') or die; "
+    "flock($f[$_], 1) or do { print $_ - 1; exit } } print 5";
+// inotify_init, inotify_add_watch
+constexpr const char* kWatches =
+    "$fd = syscall(253); for ('/', '/etc', '/usr', '/var', '/tmp') { "
+    "last if syscall(254, $fd, $_, 2) < 0; $n++ } print $n + 0";
+
+TEST(Beancounters, OfLocksWatchesAndSignalsAreSetReadAndExplained) {
+    const Detached web("web", {"/bin/sleep", "1000"},
+                       {"--beancounter", "numflock=3", "--beancounter", "numinotify=2",
+                        "--beancounter", "numsiginfo=100"});
+    EXPECT_EQ(had(kLocks), 3);
+    EXPECT_EQ(had(kWatches), 2);
+    EXPECT_EQ(row("numflock").at("failcnt"), 1);
+    EXPECT_EQ(row("numflock").at("held"), 0);
+    EXPECT_EQ(row("numinotify").at("maxheld"), 2);
+    EXPECT_EQ(row("numsiginfo").at("limit"), 100);
+    for (const char* counter : {"numflock", "numinotify", "numsiginfo"})
+        EXPECT_NE(inside().find(counter), std::string::npos) << inside();
+    const Outcome why = bulkhead({"why", "web"});
+    EXPECT_NE(why.out.find("numflock: held 3, barrier 3, limit 3: ENOLCK"), std::string::npos)
+        << why.out;
+    EXPECT_NE(why.out.find("numinotify: held 2, barrier 2, limit 2: ENOSPC"), std::string::npos)
+        << why.out;
+    for (const char* bounds : {"numflock=unlimited", "numinotify=4"})
+        ASSERT_EQ(bulkhead({"set", "web", "--beancounter", bounds}).exit_code, 0) << bounds;
+    EXPECT_EQ(had(kLocks), 5);
+    EXPECT_EQ(had(kWatches), 4);
+}
+
+TEST(Beancounters, WithoutABoundSayWhatTheyHoldAndWhy) {
+    const Detached web("web", {"/bin/sleep", "1000"});
+    for (const char* counter : {"nummnt", "privvmpages"})
+        EXPECT_GT(row(counter).at("held"), 0) << counter;
+    for (const char* counter : {"numinotify", "numsiginfo", "tcpsndbuf", "dgramrcvbuf"})
+        EXPECT_EQ(row(counter).at("held"), 0) << counter;
+    EXPECT_TRUE(row("numiptent").at("held").is_null());
+    const Outcome refused = bulkhead({"set", "web", "--beancounter", "nummnt=5"});
+    EXPECT_EQ(refused.exit_code, 2);
+    EXPECT_NE(refused.err.find("fs.mount-max"), std::string::npos) << refused.err;
+}
+
 }  // namespace
 }  // namespace bulkhead::tests

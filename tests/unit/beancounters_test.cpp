@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <sstream>
 #include <string>
 
+#include "loader/held.h"
 #include "runtime/explain.h"
 #include "runtime/suggest.h"
 #include "tests/unit/json_print.h"
@@ -41,11 +43,44 @@ TEST(Beancounters, MistakesAreNamed) {
     EXPECT_NE(complaint("numfiles=1:2").find("numfile"), std::string::npos);
     EXPECT_NE(complaint("numfile=2:1").find("above its limit"), std::string::npos);
     EXPECT_NE(complaint("numproc=1:2").find("no barrier"), std::string::npos);
-    for (const char* text : {"kmemsize=1", "shmpages=1", "lockedpages=1:2", "dcachesize=1"})
+    for (const char* text : {"kmemsize=1", "shmpages=1", "lockedpages=1:2", "dcachesize=1",
+                             "nummnt=1", "privvmpages=1", "tcpsndbuf=1", "tcprcvbuf=1",
+                             "othersockbuf=1", "dgramrcvbuf=1", "numiptent=unlimited"})
         EXPECT_NE(complaint(text).find("no limit of its own"), std::string::npos) << text;
     for (const char* text : {"numfile=", "numfile=:", "numfile=1:", "numfile=-1", "numfile=1:2:3",
                              "numfile=1k", "numfile=18446744073709551615"})
         EXPECT_NE(complaint(text).find("is no number"), std::string::npos) << text;
+}
+
+// Those of Virtuozzo that are on every kernel: each takes a bound, or says why it does not.
+TEST(Beancounters, EveryNameIsKnown) {
+    for (const char* name :
+         {"numproc",    "numfile",    "numtcpsock", "numothersock", "numunixsock",  "numflock",
+          "numpty",     "numsiginfo", "shmpages",   "lockedpages",  "privvmpages",  "physpages",
+          "swappages",  "kmemsize",   "tcpsndbuf",  "tcprcvbuf",    "othersockbuf", "dgramrcvbuf",
+          "dcachesize", "numiptent",  "numinotify", "nummnt"}) {
+        const auto parsed = parse_bounds(std::string(name) + "=5");
+        if (!parsed) {
+            EXPECT_TRUE(parsed.error().message().starts_with(name)) << parsed.error().message();
+            EXPECT_FALSE(parsed.error().remedy().empty()) << name;
+        }
+    }
+    for (const char* text : {"numflock=5", "numinotify=5:9", "numsiginfo=unlimited"})
+        EXPECT_TRUE(parse_bounds(text).has_value()) << text;
+}
+
+TEST(Beancounters, CountsOfUsersAreFoundAmongTheSymbols) {
+    std::istringstream symbols("ffffffff81000000 T _text\nffffffff83796fa0 b ucounts_hashtable\n");
+    const auto found = loader::user_counts_in(symbols);
+    ASSERT_TRUE(found.has_value());
+    EXPECT_EQ(*found, 0xffffffff83796fa0);
+    for (const char* without : {"", "0000000000000000 b ucounts_hashtable\n",
+                                "ffffffff83796fa0 b not_ucounts_hashtable_at_all\n"}) {
+        std::istringstream none(without);
+        const auto missing = loader::user_counts_in(none);
+        ASSERT_FALSE(missing.has_value()) << without;
+        EXPECT_EQ(missing.error().fault(), Fault::kUnsupported);
+    }
 }
 
 TEST(Beancounters, ATableTellsUnlimitedFromUncounted) {
