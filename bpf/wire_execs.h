@@ -61,6 +61,6 @@ struct bh_exec {
 	char environment[BH_NAME_BYTES];
 	char command[BH_COMMAND_BYTES]; /* its first word, cut */
 };
-BH_ASSERT_SIZE(struct bh_exec, 928);
+BH_ASSERT_SIZE(struct bh_exec, 936);
 
 #endif
