@@ -56,6 +56,7 @@ const std::map<std::string_view, std::string_view>& operations_by_hook() {
         {"msg_queue_alloc_security", "msg_make_remove"},
         {"msg_queue_free_security", "msg_make_remove"},
         {"msg_queue_msgctl", "msg_stat"},
+        {"net_dev_start_xmit", "tcp_send_receive"},
         {"net_dev_xmit", "tcp_send_receive"},
         {"netif_receive_skb", "tcp_send_receive"},
         {"path_chmod", "chmod"},
