@@ -416,8 +416,8 @@ enum bh_object_kind {
 	BH_OBJECT_BEANCOUNTER, /* values: bh_beancounter_id, held, barrier, limit */
 	BH_OBJECT_MOVE, /* values: the hashes of two paths that were learned, from and to */
 	BH_OBJECT_BUDGET, /* values: bh_budget_kind, used, amount, period in ns */
-	BH_OBJECT_IOCTL, /* values: rdev as in bh_device, command, mode; text: path from the leaf up
-			  */
+	BH_OBJECT_IOCTL, /* values: rdev as in bh_device, command, mode, bh_device_kind; text:
+			    path from the leaf up */
 };
 
 /* The access of BH_OBJECT_FILE, but of the classes that ask for a bh_right. */

@@ -187,5 +187,18 @@ TEST(Learned, TheCapabilityForMountingIsOfTheFamilyInside) {
     EXPECT_EQ(seen({row}).classes.count(BH_CLASS_CAPABILITIES), 1U);
 }
 
+TEST(Learned, SysctlsThatAListCanNameHaveTheirNames) {
+    loader::LearnedRow forward = file_row(kRoot, {"ip_forward", "ipv4", "net", "sys"}, 1);
+    loader::LearnedRow swap = file_row(kRoot, {"swappiness", "vm", "sys"}, 1);
+    loader::LearnedRow made = file_row(kRoot, {"ipv4", "net", "sys"}, 1, BH_HOOK_path_mknod);
+    for (loader::LearnedRow* row : {&forward, &swap, &made})
+        row->key.class_id = BH_CLASS_SYSCTL;
+    const auto observed = seen({forward, forward, made});
+    ASSERT_EQ(observed.sysctls.size(), 1U);
+    EXPECT_EQ(observed.sysctls.at("net.ipv4.ip_forward"), 2U);
+    EXPECT_FALSE(observed.classes.contains(BH_CLASS_SYSCTL));
+    EXPECT_TRUE(seen({swap}).classes.contains(BH_CLASS_SYSCTL)) << "the machine's";
+}
+
 }  // namespace
 }  // namespace bulkhead::runtime

@@ -70,7 +70,10 @@ TEST(PolicyExplain, KnowsFuseAndTheKindsOfDevices) {
     EXPECT_EQ(explained(policy, "ioctl", "block"), "refused by p.toml:3:1: [kernel] ioctl");
     EXPECT_EQ(policy.rules.demand_flags(), __u32{BH_ENV_IOCTLS});
     EXPECT_EQ(explained(compiled(""), "ioctl", "block"), "allowed: no rule refuses it");
-    EXPECT_EQ(explained(compiled(""), "ioctl", "tty"), "\"tty\" is no kind of device");
+    EXPECT_EQ(
+        explained(compiled(""), "ioctl", "tty"),
+        "\"tty\" is no kind of device\n  kinds are terminal, tun, block, loop, gpu, kvm, fuse, "
+        "input, sound, other");
 }
 
 TEST(PolicyExplain, NamesTheRuleWithFileAndLine) {

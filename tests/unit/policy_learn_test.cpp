@@ -285,6 +285,16 @@ TEST(Learn, CapabilitiesAreKeptAndClassesStayAllowed) {
     EXPECT_THAT(text_of(seen), HasSubstr("cross the environment's border"));
 }
 
+TEST(Learn, SysctlsAreNamedWhereAListCanNameThem) {
+    Observations seen = program();
+    seen.sysctls = {{"net.ipv4.ip_forward", 2}};
+    const policy::Policy policy = learned(seen);
+    EXPECT_TRUE(allows(policy, "sysctl", "net.ipv4.ip_forward"));
+    EXPECT_FALSE(allows(policy, "sysctl", "net.ipv4.ip_default_ttl"));
+    seen.classes[BH_CLASS_SYSCTL] = {1, "/proc/sys/vm/swappiness"};
+    EXPECT_TRUE(allows(learned(seen), "sysctl", "vm.swappiness")) << "all of them";
+}
+
 TEST(Learn, SaysWhatIsMissing) {
     Observations seen = program();
     EXPECT_THAT(text_of(seen), Not(HasSubstr("INCOMPLETE")));

@@ -85,5 +85,23 @@ TEST(PolicyModes, AreExplainedAndCompared) {
                 testing::ElementsAre("mode: enforce, learn"));
 }
 
+TEST(PolicyModes, LearningAsksNoListOfTheSection) {
+    const auto rules = compiled(
+                           "[files]\nrefuse = [\"/x\"]\nrevoke = \"open-files\"\nmode = "
+                           "\"learn\"\n[kernel]\nsysctl = [\"net.*\"]\nioctl = []\nmode = "
+                           "\"learn\"\n")
+                           .rules;
+    EXPECT_TRUE(rules.sysctls.empty());
+    EXPECT_EQ(rules.policy.flags, 0U);
+    EXPECT_EQ(rules.demand_flags(), 0U);
+    EXPECT_NE(rules.policy.learned >> BH_CLASS_SYSCTL & 1, 0U);
+}
+
+TEST(PolicyModes, AuditOfTheSectionIsAlsoOfItsListOfDevices) {
+    const auto rules = compiled("[kernel]\nioctl = []\nmode = \"audit\"\n").rules;
+    EXPECT_EQ(rules.policy.flags, BH_POLICY_IOCTLS | BH_POLICY_IOCTLS_AUDITED);
+    EXPECT_EQ(rules.policy.audited >> BH_CLASS_DEVICES & 1, 0U);
+}
+
 }  // namespace
 }  // namespace bulkhead::tests
