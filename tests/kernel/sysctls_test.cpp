@@ -22,7 +22,7 @@ constexpr int kStep = 200;  // + errno: an act failed before the one that is jud
 
 constexpr const char* kNames = R"(
 [kernel]
-sysctl = ["net.ipv4.ip_forward", "net.core.*", "net/ipv4/conf/lo/forwarding", "kernel.shmmax",
+sysctl = ["net.ipv4.ip_forward", "net.ipv6.conf.*", "net/ipv4/conf/lo/forwarding", "kernel.shmmax",
           "kernel.domainname"]
 [mounts]
 family = "allow"
@@ -77,7 +77,7 @@ protected:
 
 PROVES(NamedSysctls, AreGivenAndNoOther, "bh_file_open");
 TEST_F(NamedSysctls, AreGivenAndNoOther) {
-    for (const char* name : {"net/ipv4/ip_forward", "net/core/somaxconn",
+    for (const char* name : {"net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding",
                              "net/ipv4/conf/lo/forwarding", "kernel/shmmax", "kernel/domainname"})
         EXPECT_EQ(write(name), 0) << name;
     for (const char* name :
