@@ -71,23 +71,34 @@ std::string parse_ports(std::string_view text, Ports& ports) {
 }
 
 bool parse_ip(std::string_view text, Prefix& prefix) {
-    const std::string copy(text);
+    std::array<char, INET6_ADDRSTRLEN> copy{};
+    if (text.size() >= copy.size())
+        return false;
+    std::copy(text.begin(), text.end(), copy.begin());
     std::array<std::uint8_t, 16> bytes{};
-    if (::inet_pton(AF_INET, copy.c_str(), bytes.data()) == 1) {
+    if (::inet_pton(AF_INET, copy.data(), bytes.data()) == 1) {
         std::copy(kMapped.begin(), kMapped.end(), prefix.address.begin());
         std::copy_n(bytes.begin(), 4, prefix.address.begin() + kMapped.size());
         prefix.bits = 128;
         return true;
     }
-    if (::inet_pton(AF_INET6, copy.c_str(), prefix.address.data()) != 1)
+    if (::inet_pton(AF_INET6, copy.data(), prefix.address.data()) != 1)
         return false;
     prefix.bits = 128;
     return true;
 }
 
+// Of the byte that the prefix ends in.
+std::uint8_t mask_of(std::uint32_t bits) {
+    return static_cast<std::uint8_t>(0xff00U >> bits % 8);
+}
+
 void keep_bits(Prefix& prefix) {
-    for (std::uint32_t bit = prefix.bits; bit < 128; ++bit)
-        prefix.address[bit / 8] &= static_cast<std::uint8_t>(~(0x80U >> bit % 8));
+    if (prefix.bits >= 128)
+        return;
+    const std::uint32_t last = prefix.bits / 8;
+    prefix.address.at(last) &= mask_of(prefix.bits);
+    std::fill(prefix.address.begin() + last + 1, prefix.address.end(), std::uint8_t{0});
 }
 
 // The parts of a target; views into its text.
@@ -176,10 +187,10 @@ bool Prefix::is_ipv4() const {
 bool Prefix::covers(const Prefix& other) const {
     if (other.bits < bits)
         return false;
-    Prefix cut = other;
-    cut.bits = bits;
-    keep_bits(cut);
-    return cut.address == address;
+    const std::uint32_t whole = bits / 8;
+    return std::equal(address.begin(), address.begin() + whole, other.address.begin()) &&
+           (whole == address.size() ||
+            (other.address.at(whole) & mask_of(bits)) == address.at(whole));
 }
 
 bool Ports::covers(const Ports& other) const {

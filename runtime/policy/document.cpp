@@ -4,25 +4,34 @@
 #include <cstdint>
 #include <tuple>
 
+#include "runtime/policy/plain_lists.h"
 #include "runtime/policy/stray.h"
 #include "runtime/policy/toml.h"
 
 namespace bulkhead::policy {
 namespace {
 
+// A key and where it stands: tables come by the alphabet, rules are numbered as they are written.
+struct Written {
+    Section section;
+    const toml::key* key;
+    const toml::node* node;
+};
+
 class Reader {
 public:
-    Reader(std::uint32_t source, Mistakes& mistakes) : source_(source), mistakes_(mistakes) {}
+    Reader(std::uint32_t source, const std::vector<PlainList>& lists, Mistakes& mistakes)
+        : source_(source), lists_(lists), mistakes_(mistakes) {}
 
     std::vector<Statement> read(const toml::table& top) {
         for (const auto& [key, node] : top)
-            read_top(key, node);
-        // Tables come by the alphabet; rules are numbered as they are written.
-        const auto is_before = [](const Statement& a, const Statement& b) {
-            return std::tie(a.place.line, a.place.column) < std::tie(b.place.line, b.place.column);
-        };
-        if (!std::is_sorted(statements_.begin(), statements_.end(), is_before))
-            std::stable_sort(statements_.begin(), statements_.end(), is_before);
+            find_keys(key, node);
+        std::sort(keys_.begin(), keys_.end(), [](const Written& a, const Written& b) {
+            const auto &first = a.key->source().begin, &second = b.key->source().begin;
+            return std::tie(first.line, first.column) < std::tie(second.line, second.column);
+        });
+        for (const Written& one : keys_)
+            read_key(one.section, *one.key, *one.node);
         return std::move(statements_);
     }
 
@@ -35,16 +44,16 @@ private:
         mistakes_.add(place(region), std::move(what));
     }
 
-    void read_top(const toml::key& key, const toml::node& node) {
+    void find_keys(const toml::key& key, const toml::node& node) {
         const auto section = find_section(key.str());
         if (!section)
-            return read_key(Section::kTop, key, node);
+            return keys_.push_back({Section::kTop, &key, &node});
         const toml::table* table = node.as_table();
         if (table == nullptr)
             return mistake(key.source(), std::string(key.str()) + " is a section: write [" +
                                              std::string(key.str()) + "] on a line of its own");
         for (const auto& [name, value] : *table)
-            read_key(*section, name, value);
+            keys_.push_back({*section, &name, &value});
     }
 
     void unknown(Section section, const toml::key& key, const toml::node& node) {
@@ -74,38 +83,59 @@ private:
             return read_text(*info, node, info->choices);
         if (list == nullptr)
             return mistake(node.source(), key_title(*info) + " is a list: [\"…\"]");
-        statements_.reserve(statements_.size() + list->size() + 1);
+        const std::string_view choices = is_either ? std::string_view() : info->choices;
         statements_.push_back({info, place(key.source()), "", Form::kList});
         for (const toml::node& entry : *list)
-            read_text(*info, entry, is_either ? "" : info->choices);
+            read_text(*info, entry, choices);
+        if (const PlainList* plain = plain_list(key.source().begin.line))
+            read_plain(*info, *plain, choices);
+    }
+
+    // nullptr: no plain list was taken out of this line.
+    [[nodiscard]] const PlainList* plain_list(std::uint32_t line) const {
+        const auto found = std::lower_bound(
+            lists_.begin(), lists_.end(), line,
+            [](const PlainList& list, std::uint32_t sought) { return list.line < sought; });
+        return found == lists_.end() || found->line != line ? nullptr : &*found;
+    }
+
+    void read_plain(const KeyInfo& info, const PlainList& plain, std::string_view choices) {
+        statements_.reserve(statements_.size() + plain.entries.size());
+        for (const PlainText& entry : plain.entries)
+            add_text(info, {source_, entry.line, entry.column}, entry.value, choices);
     }
 
     void read_text(const KeyInfo& info, const toml::node& node, std::string_view choices) {
         const auto* text = node.as_string();
         if (text == nullptr)
             return mistake(node.source(), key_title(info) + ": a text in quotes is expected");
-        const std::string& value = text->get();
-        if (value.find('\0') != std::string::npos)
+        if (text->get().find('\0') != std::string::npos)
             return mistake(node.source(), key_title(info) + ": a text cannot have a zero byte");
-        if (!choices.empty() && !is_choice(info, value, node))
-            return;
-        statements_.push_back({&info, place(node.source()), value, Form::kValue});
+        add_text(info, place(node.source()), text->get(), choices);
     }
 
-    bool is_choice(const KeyInfo& info, const std::string& value, const toml::node& node) {
+    void add_text(const KeyInfo& info, const Place& place, std::string_view value,
+                  std::string_view choices) {
+        if (choices.empty() || is_choice(info, value, place))
+            statements_.push_back({&info, place, std::string(value), Form::kValue});
+    }
+
+    bool is_choice(const KeyInfo& info, std::string_view value, const Place& place) {
         const auto choices = split_choices(info.choices);
         if (std::find(choices.begin(), choices.end(), value) != choices.end())
             return true;
         std::string list;
         for (const std::string_view choice : choices)
             list += (list.empty() ? "\"" : ", \"") + std::string(choice) + "\"";
-        mistake(node.source(), key_title(info) + " cannot be \"" + value + "\", only " + list +
-                                   did_you_mean(value, choices));
+        mistakes_.add(place, key_title(info) + " cannot be \"" + std::string(value) + "\", only " +
+                                 list + did_you_mean(value, choices));
         return false;
     }
 
     std::uint32_t source_;
+    const std::vector<PlainList>& lists_;
     Mistakes& mistakes_;
+    std::vector<Written> keys_;
     std::vector<Statement> statements_;
 };
 
@@ -127,8 +157,9 @@ std::vector<Statement> read_statements(const std::vector<Source>& sources, std::
         return {};
     }
     try {
-        const toml::table table = toml::parse(text);
-        return Reader(index, mistakes).read(table);
+        const Outline outline = take_plain_lists(text);
+        const toml::table table = toml::parse(outline.text);
+        return Reader(index, outline.lists, mistakes).read(table);
     } catch (const toml::parse_error& error) {
         const auto& begin = error.source().begin;
         mistakes.add({index, begin.line, begin.column},

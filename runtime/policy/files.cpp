@@ -1,6 +1,7 @@
 // [files]: paths to a tree of nodes.
-#include <array>
+#include <algorithm>
 #include <cstdint>
+#include <string_view>
 #include <unordered_map>
 
 #include "runtime/policy/compile.h"
@@ -119,35 +120,58 @@ private:
                               "\"read\" or \"refuse\"");
             return std::nullopt;
         }
-        if (const std::string wrong = what_is_wrong(path); !wrong.empty()) {
+        std::string wrong;
+        const std::uint32_t node = walk(path, wrong);
+        if (!wrong.empty()) {
             compilation_.mistake(number, "\"" + std::string(path) + "\": " + wrong);
             return std::nullopt;
         }
-        std::uint32_t node = 0;
-        for (std::size_t begin = 1; begin <= path.size();) {
+        return node;
+    }
+
+    // From where the path leaves the last one, as lists are sorted as a rule.
+    std::uint32_t walk(std::string_view path, std::string& wrong) {
+        if (path.empty() || path.front() != '/') {
+            wrong = "a path begins with /; it is the environment's own";
+            return 0;
+        }
+        keep_way_to(path);
+        std::uint32_t node = way_.empty() ? 0 : way_.back().node;
+        std::size_t begin = way_.empty() ? 1 : way_.back().end + 1;
+        while (begin <= path.size()) {
             const std::size_t end = std::min(path.find('/', begin), path.size());
-            node = child(node, path.substr(begin, end - begin));
+            const std::string_view name = path.substr(begin, end - begin);
+            wrong = what_is_wrong(name);
+            if (!wrong.empty())
+                return 0;
+            node = child(node, name);
+            way_.push_back({node, end});
             begin = end + 1;
         }
         return node;
     }
 
-    static std::string what_is_wrong(std::string_view path) {
-        if (path.empty() || path.front() != '/')
-            return "a path begins with /; it is the environment's own";
-        for (std::size_t begin = 1; begin <= path.size();) {
-            const std::size_t end = std::min(path.find('/', begin), path.size());
-            const std::string_view name = path.substr(begin, end - begin);
-            if (name.empty())
-                return "a path has no // and no / at its end";
-            if (name == "." || name == "..")
-                return "a path has no . and no ..: write where it leads";
-            if (name.size() >= BH_COMPONENT_BYTES)
-                return "a name in a path has at most 255 bytes";
-            if (name.find('*') != std::string_view::npos)
-                return "there are no patterns: a path means all beneath it";
-            begin = end + 1;
-        }
+    // Of the way down the last path, what leads to this one.
+    void keep_way_to(std::string_view path) {
+        const auto differ = std::mismatch(path.begin(), path.end(), last_.begin(), last_.end());
+        const auto common = static_cast<std::size_t>(differ.first - path.begin());
+        const auto leads_on = [&](std::size_t end) {
+            return end <= common && (end == path.size() || path[end] == '/');
+        };
+        while (!way_.empty() && !leads_on(way_.back().end))
+            way_.pop_back();
+        last_ = path;
+    }
+
+    static std::string what_is_wrong(std::string_view name) {
+        if (name.empty())
+            return "a path has no // and no / at its end";
+        if (name == "." || name == "..")
+            return "a path has no . and no ..: write where it leads";
+        if (name.size() >= BH_COMPONENT_BYTES)
+            return "a name in a path has at most 255 bytes";
+        if (name.find('*') != std::string_view::npos)
+            return "there are no patterns: a path means all beneath it";
         return "";
     }
 
@@ -250,7 +274,15 @@ private:
                                          "\" changes nothing: " + by);
     }
 
+    // A name of the last path: its node, and where it ends.
+    struct Step {
+        std::uint32_t node;
+        std::size_t end;
+    };
+
     Compilation& compilation_;
+    std::string_view last_;
+    std::vector<Step> way_;
     std::vector<loader::TreeNode> nodes_;
     std::vector<Told> told_;
     std::unordered_map<ChildKey, std::uint32_t, ChildHash> children_;
