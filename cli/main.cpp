@@ -1,4 +1,5 @@
 // bulkhead: environments on one kernel, for people. Parses, calls one command, prints one message.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -56,6 +57,13 @@ const Command* find_command(int argc, char** argv) {
     ::_exit(code);
 }
 
+// A process that ends soon does not give memory back: a page costs more than what is written to it.
+void keep_freed_memory() {
+    constexpr int kMost = 32 << 20;  // that M_MMAP_THRESHOLD can be
+    ::mallopt(M_MMAP_THRESHOLD, kMost);
+    ::mallopt(M_TRIM_THRESHOLD, 2 * kMost);
+}
+
 // Options are declared for the one command that was asked for: declaring all of them would cost
 // more than starting an environment's first process.
 int run_command(const Command& command, int argc, char** argv, const Payload& payload) {
@@ -95,6 +103,7 @@ int overview(int argc, char** argv) {
 }
 
 int main(int argc, char** argv) {
+    keep_freed_memory();
     const Payload payload = split_payload(argc, argv);
     const Command* command = find_command(argc, argv);
     return command != nullptr ? run_command(*command, argc, argv, payload) : overview(argc, argv);

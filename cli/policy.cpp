@@ -2,6 +2,7 @@
 #include <array>
 #include <cstdio>
 #include <memory>
+#include <utility>
 
 #include "cli/commands.h"
 #include "runtime/apply.h"
@@ -125,7 +126,7 @@ Result<int> apply(const Options& options) {
     BULKHEAD_TRY(expect_words(options, 2, 2, "apply NAME POLICY"));
     const std::string &name = options.words[1], &source = options.words[2];
     BULKHEAD_TRY_VALUE(policy, policy::load_enforced(source));
-    BULKHEAD_TRY_VALUE(generation, runtime::apply_policy(name, policy, source));
+    BULKHEAD_TRY_VALUE(generation, runtime::apply_policy(name, std::move(policy), source));
     if (options.json)
         std::puts(Json{
             {"name", name}, {"outcome", "applied"}, {"policy", source}, {"generation", generation}}

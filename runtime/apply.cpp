@@ -1,6 +1,7 @@
 #include "runtime/apply.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "runtime/adopt_target.h"
 #include "runtime/cgroup.h"
@@ -88,7 +89,7 @@ Status publish_in_mode(const std::string& name, std::uint64_t control,
     BULKHEAD_TRY(policy::find_devices(policy));
     BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
     BULKHEAD_TRY_VALUE(state, directory.load());
-    BULKHEAD_TRY(apply_policy(name, policy, state.spec.policy.name));
+    BULKHEAD_TRY(apply_policy(name, std::move(policy), state.spec.policy.name));
     return {};
 }
 
@@ -99,11 +100,11 @@ loader::Rules started_now(loader::Rules rules) {
     return rules;
 }
 
-Result<std::uint32_t> apply_policy(const std::string& name, const policy::Policy& policy,
+Result<std::uint32_t> apply_policy(const std::string& name, policy::Policy policy,
                                    const std::string& source) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
-    loader::Rules rules = policy.rules;
+    loader::Rules& rules = policy.rules;
     rules.policy.drift_ns = unix_ns_of_boot_ns(environments.record(label)->started_ns);
     BULKHEAD_TRY(place_now(rules, name, *environments.record(label), policy));
     std::uint32_t published = 0;

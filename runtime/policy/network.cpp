@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
-#include <map>
 #include <tuple>
+#include <utility>
 
 #include "runtime/policy/address.h"
 #include "runtime/policy/compile.h"
@@ -63,7 +63,7 @@ public:
         make_rows();
         add_unspecified("0.0.0.0", "127.0.0.1");
         add_unspecified("::", "::1");
-        publish();
+        compilation_.policy.rules.routes = std::move(rows_);
     }
 
 private:
@@ -117,19 +117,17 @@ private:
         // A long list is a sorted one as a rule.
         if (!std::is_sorted(entries_.begin(), entries_.end(), is_before))
             std::sort(entries_.begin(), entries_.end(), is_before);
-        std::vector<Entry> kept;
-        kept.reserve(entries_.size());
+        std::size_t kept = 0;
         for (const Entry& entry : entries_) {
-            const bool again = !kept.empty() && kept.back().prefix == entry.prefix &&
-                               kept.back().ports == entry.ports;
-            if (!again)
-                kept.push_back(entry);
-            else if (kept.back().source == entry.source)
-                say_contradiction(entry, kept.back());
+            Entry* const last = kept == 0 ? nullptr : &entries_[kept - 1];
+            if (last == nullptr || last->prefix != entry.prefix || last->ports != entry.ports)
+                entries_[kept++] = entry;
+            else if (last->source == entry.source)
+                say_contradiction(entry, *last);
             else
-                kept.back() = entry;
+                *last = entry;
         }
-        entries_ = std::move(kept);
+        entries_.resize(kept);
     }
 
     void say_contradiction(const Entry& entry, const Entry& before) {
@@ -143,6 +141,7 @@ private:
     // that have not ended.
     void make_rows() {
         std::vector<std::pair<Prefix, Chain>> covering;
+        rows_.reserve(entries_.size() + 4);  // those that may be missing
         for (std::size_t begin = 0; begin < entries_.size();) {
             const Prefix& prefix = entries_[begin].prefix;
             std::size_t end = begin;
@@ -210,46 +209,53 @@ private:
             route.ports[used++] = to_row(entry);
             complete = is_total(entry);
         }
-        // Prefixes come in the order of their rows, but for the last few.
-        rows_.insert_or_assign(rows_.end(), prefix, route);
+        add_row(prefix, route);
+    }
+
+    void add_row(const Prefix& prefix, const bh_route& route) {
+        loader::RouteRow& row = rows_.emplace_back();
+        std::copy(prefix.address.begin(), prefix.address.end(), row.address);
+        row.prefix_bits = prefix.bits;
+        row.route = route;
+    }
+
+    static Prefix prefix_of(const loader::RouteRow& row) {
+        Prefix prefix{{}, row.prefix_bits};
+        std::copy(std::begin(row.address), std::end(row.address), prefix.address.begin());
+        return prefix;
+    }
+
+    [[nodiscard]] bool has_row(const Prefix& prefix) const {
+        return std::any_of(rows_.begin(), rows_.end(), [&](const loader::RouteRow& row) {
+            return row.prefix_bits == prefix.bits && prefix_of(row) == prefix;
+        });
     }
 
     void add_if_missing(const Prefix& prefix) {
-        if (!rows_.contains(prefix))
-            add_row(prefix, {});
+        if (!has_row(prefix))
+            add_row(prefix, Chain());
     }
 
     // Connecting to the unspecified address reaches the loopback.
     void add_unspecified(const char* unspecified, const char* loopback) {
         const Prefix from = parse_target(unspecified).value->prefix;
-        if (!rows_.contains(from))
-            rows_[from] = route_of(parse_target(loopback).value->prefix);
+        if (!has_row(from))
+            add_row(from, route_of(parse_target(loopback).value->prefix));
     }
 
     [[nodiscard]] bh_route route_of(const Prefix& address) const {
         std::pair<std::uint32_t, bh_route> best{};
-        for (const auto& [prefix, route] : rows_) {
-            if (prefix.bits >= best.first && prefix.covers(address))
-                best = {prefix.bits, route};
+        for (const loader::RouteRow& row : rows_) {
+            if (row.prefix_bits >= best.first && prefix_of(row).covers(address))
+                best = {row.prefix_bits, row.route};
         }
         return best.second;
-    }
-
-    void publish() {
-        auto& routes = compilation_.policy.rules.routes;
-        routes.reserve(rows_.size());
-        for (const auto& [prefix, route] : rows_) {
-            loader::RouteRow& row = routes.emplace_back();
-            std::copy(prefix.address.begin(), prefix.address.end(), row.address);
-            row.prefix_bits = prefix.bits;
-            row.route = route;
-        }
     }
 
     Compilation& compilation_;
     std::vector<Entry> entries_;
     Entry default_;
-    std::map<Prefix, bh_route> rows_;
+    std::vector<loader::RouteRow> rows_;
 };
 
 }  // namespace
