@@ -7,6 +7,7 @@
 #define BULKHEAD_MAPS_BPF_H
 
 #include "bpf/kernel.bpf.h"
+#include "bpf/wire_rows.h"
 
 /* Whose task this is. Inherited in task_alloc; nothing inside can write it. */
 struct {
@@ -141,6 +142,15 @@ struct {
 	__type(key, struct bh_rule_key);
 	__type(value, struct bh_rule_use);
 } bh_rule_use SEC(".maps") __weak;
+
+/* Which rows the rules of a generation have. Written and read by user space only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, BH_MAX_ROWS);
+	__type(key, struct bh_rows_key);
+	__type(value, struct bh_rows);
+} bh_rows SEC(".maps") __weak;
 
 /* Whose cgroup a program of packets is attached to. Storage of the cgroup. */
 struct {

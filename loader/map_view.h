@@ -85,34 +85,6 @@ public:
         return {};
     }
 
-    // The keys after `first` in the map's own order, as long as accept(key); from the first key on
-    // when `first` is null. For maps whose order is kept while nothing is deleted.
-    template <typename Accept>
-    Result<std::vector<Key>> keys_after(const Key* first, Accept accept) const {
-        constexpr __u32 kAtOnce = 512;
-        std::vector<Key> found, keys(kAtOnce);
-        std::vector<Value> values(kAtOnce);
-        Key last = first != nullptr ? *first : Key{};
-        for (const Key* from = first;; from = &last) {
-            __u32 count = kAtOnce;
-            Key next{};
-            const int result =
-                bpf_map_lookup_batch(fd_.get(), from == nullptr ? nullptr : &last, &next,
-                                     keys.data(), values.data(), &count, nullptr);
-            const int error = result != 0 ? errno : 0;
-            if (error != 0 && error != ENOENT)
-                return fail_errno("walk map " + name_);
-            for (__u32 i = 0; i < count; ++i) {
-                if (!accept(keys[i]))
-                    return found;
-                found.push_back(keys[i]);
-            }
-            if (error == ENOENT || count == 0)
-                return found;
-            last = keys[count - 1];
-        }
-    }
-
     // Calls visit(key) for each row. Rows deleted meanwhile may restart the walk.
     template <typename Visit>
     Status for_each_key(Visit visit) const {

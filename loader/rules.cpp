@@ -1,10 +1,10 @@
 #include "loader/rules.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
 #include "loader/pins.h"
+#include "loader/row_lists.h"
 #include "loader/rule_use.h"
 
 namespace bulkhead::loader {
@@ -12,8 +12,6 @@ namespace {
 
 using Policies = MapView<bh_policy_key, bh_policy>;
 using Routes = MapView<bh_route_key, bh_route>;
-
-constexpr __u32 kAddressBits = 128;
 
 Result<Policies> open_policies() {
     return open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
@@ -29,20 +27,6 @@ bh_route_key route_key(bh_label label, __u32 generation) {
     key.label = label;
     key.generation = generation;
     return key;
-}
-
-// The trie is walked children first, those of bit 0 before those of bit 1. So this row is the
-// first of its generation, and ::/0 the last; between them lies no row of another.
-bh_route_key first_route(bh_label label, __u32 generation) {
-    bh_route_key key = route_key(label, generation);
-    key.prefix_bits += kAddressBits;
-    return key;
-}
-
-bool is_unspecified(const RouteRow& row) {
-    return row.prefix_bits == kAddressBits &&
-           std::all_of(std::begin(row.address), std::end(row.address),
-                       [](__u8 byte) { return byte == 0; });
 }
 
 bool is_of(const bh_label& owner, bh_label label) {
@@ -62,8 +46,6 @@ Status explain_shortage(Status written, std::size_t rows, const char* map) {
 Status write_routes(bh_label label, __u32 generation, const std::vector<RouteRow>& rows) {
     if (rows.empty())
         return {};
-    if (std::none_of(rows.begin(), rows.end(), is_unspecified))
-        return fail(Error(EINVAL, "routes without the unspecified address"));
     BULKHEAD_TRY_VALUE(routes, open_routes());
     std::vector<bh_route_key> keys;
     std::vector<bh_route> values;
@@ -76,13 +58,9 @@ Status write_routes(bh_label label, __u32 generation, const std::vector<RouteRow
         keys.push_back(key);
         values.push_back(row.route);
     }
-    std::size_t written = 0;
-    auto result = routes.put_all(keys, values, written);
-    if (!result) {
-        keys.resize(written);
-        BULKHEAD_TRY(routes.erase_all(keys));
-    }
-    return explain_shortage(std::move(result), rows.size(), "bh_routes");
+    return explain_shortage(
+        put_listed(routes, {label, generation, 0}, BH_ROWS_OF_ROUTES, std::move(keys), values),
+        rows.size(), "bh_routes");
 }
 
 Status write_policy(bh_label label, __u32 generation, const bh_policy& policy) {
@@ -98,15 +76,7 @@ Status erase_policy(bh_label label, __u32 generation) {
 
 Status erase_routes(bh_label label, __u32 generation) {
     BULKHEAD_TRY_VALUE(routes, open_routes());
-    const bh_route_key first = first_route(label, generation);
-    BULKHEAD_TRY_VALUE(has_routes, routes.find(first));
-    if (!has_routes)
-        return {};
-    BULKHEAD_TRY_VALUE(keys, routes.keys_after(&first, [&](const bh_route_key& key) {
-        return is_of(key.label, label) && key.generation == generation;
-    }));
-    keys.push_back(first);
-    return routes.erase_all(keys);
+    return drop_listed(routes, {label, generation, 0}, BH_ROWS_OF_ROUTES);
 }
 
 template <typename Map, typename LabelOf, typename GenerationOf>
@@ -234,9 +204,10 @@ Status erase_other_rows(bh_label label, __u32 kept) {
         policies, label, kept, [](const bh_policy_key& key) { return key.label; },
         [](const bh_policy_key& key) { return key.generation; }));
     BULKHEAD_TRY_VALUE(routes, open_routes());
-    return erase_others(
+    BULKHEAD_TRY(erase_others(
         routes, label, kept, [](const bh_route_key& key) { return key.label; },
-        [](const bh_route_key& key) { return key.generation; });
+        [](const bh_route_key& key) { return key.generation; }));
+    return drop_other_row_lists(label, kept);
 }
 
 }  // namespace bulkhead::loader

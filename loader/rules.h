@@ -76,11 +76,10 @@ private:
 // The rows of one generation of an environment. Whoever calls these holds lock_pins().
 
 // When a row cannot be written, none are left. ENOSPC: a map is full, ENOMEM; EINVAL: there are
-// routes but none for the unspecified address ::, by which their rows are found again, or nodes
-// without places.
+// nodes without places.
 Status write_rows(bh_label label, __u32 generation, const Rules& rules);
 
-// Rows of a generation that was written entire.
+// Rows of one generation.
 Status erase_rows(bh_label label, __u32 generation);
 
 // Rows of all generations but `kept`, whatever of them is there. Passes over all rows of all

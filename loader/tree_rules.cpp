@@ -10,6 +10,7 @@
 
 #include "loader/map_view.h"
 #include "loader/pins.h"
+#include "loader/row_lists.h"
 
 namespace bulkhead::loader {
 namespace {
@@ -55,18 +56,6 @@ Result<Roots> open_roots() {
     return open_pinned_map<bh_root_key, bh_node>("bh_roots");
 }
 
-// All of them or none.
-template <typename Map, typename Key>
-Status put_rows(const Map& map, std::vector<Key> keys, const std::vector<bh_node>& rows) {
-    std::size_t written = 0;
-    auto put = map.put_all(keys, rows, written);
-    if (!put) {
-        keys.resize(written);
-        BULKHEAD_TRY(map.erase_all(keys));
-    }
-    return put;
-}
-
 Status put_nodes(const bh_policy_key& policy, const PlacedTree& tree,
                  const std::vector<bh_node>& rows) {
     BULKHEAD_TRY_VALUE(hash, read_name_key());
@@ -79,7 +68,7 @@ Status put_nodes(const bh_policy_key& policy, const PlacedTree& tree,
         keys.push_back(key_of(policy, tree.nodes[i], hash));
         values.push_back(rows[i]);
     }
-    return put_rows(nodes, std::move(keys), values);
+    return put_listed(nodes, policy, BH_ROWS_OF_NODES, std::move(keys), values);
 }
 
 Status put_roots(const bh_policy_key& policy, const PlacedTree& tree,
@@ -91,7 +80,7 @@ Status put_roots(const bh_policy_key& policy, const PlacedTree& tree,
         keys.push_back({policy, root.dev, 0});
         values.push_back(rows[root.node]);
     }
-    return put_rows(roots, std::move(keys), values);
+    return put_listed(roots, policy, BH_ROWS_OF_ROOTS, std::move(keys), values);
 }
 
 template <typename Map, typename Matches>
@@ -105,23 +94,10 @@ Status drop_rows(const Map& map, Matches matches) {
     return map.erase_all(keys);
 }
 
-// The roots last: by one of them the rest is found.
-template <typename Matches>
-Status drop_trees(Matches matches) {
-    BULKHEAD_TRY_VALUE(nodes, open_nodes());
-    BULKHEAD_TRY(drop_rows(nodes, matches));
-    BULKHEAD_TRY_VALUE(roots, open_roots());
-    return drop_rows(roots, matches);
-}
-
 Result<bool> has_root(const bh_policy_key& policy, __u32 dev) {
     BULKHEAD_TRY_VALUE(roots, open_roots());
     BULKHEAD_TRY_VALUE(row, roots.find({policy, dev, 0}));
     return row.has_value();
-}
-
-bool is_same(const bh_policy_key& one, const bh_policy_key& other) {
-    return std::memcmp(&one, &other, sizeof one) == 0;
 }
 
 }  // namespace
@@ -132,7 +108,7 @@ Status put_tree(bh_label label, __u32 generation, const PlacedTree& tree) {
     BULKHEAD_TRY(put_nodes(policy, tree, rows));
     auto put = put_roots(policy, tree, rows);
     if (!put)
-        BULKHEAD_TRY(drop_trees([&](const bh_policy_key& key) { return is_same(key, policy); }));
+        BULKHEAD_TRY(drop_tree(label, generation));
     return put;
 }
 
@@ -141,19 +117,22 @@ Result<bool> has_tree(bh_label label, __u32 generation) {
 }
 
 Status drop_tree(bh_label label, __u32 generation) {
-    BULKHEAD_TRY_VALUE(has_files, has_tree(label, generation));
-    BULKHEAD_TRY_VALUE(has_sysctls, has_root({label, generation, 0}, BH_ROOT_PROC));
-    if (!has_files && !has_sysctls)
-        return {};
     const bh_policy_key policy{label, generation, 0};
-    return drop_trees([&](const bh_policy_key& key) { return is_same(key, policy); });
+    BULKHEAD_TRY_VALUE(nodes, open_nodes());
+    BULKHEAD_TRY(drop_listed(nodes, policy, BH_ROWS_OF_NODES));
+    BULKHEAD_TRY_VALUE(roots, open_roots());
+    return drop_listed(roots, policy, BH_ROWS_OF_ROOTS);
 }
 
 Status drop_other_trees(bh_label label, __u32 kept) {
-    return drop_trees([&](const bh_policy_key& key) {
+    const auto is_other = [&](const bh_policy_key& key) {
         return key.label.slot == label.slot && key.label.serial == label.serial &&
                key.generation != kept;
-    });
+    };
+    BULKHEAD_TRY_VALUE(nodes, open_nodes());
+    BULKHEAD_TRY(drop_rows(nodes, is_other));
+    BULKHEAD_TRY_VALUE(roots, open_roots());
+    return drop_rows(roots, is_other);
 }
 
 // Early in a boot the kernel may have too little randomness for anything but GRND_INSECURE.

@@ -30,14 +30,13 @@ struct PlacedTree {
 };
 
 // Puts the rows of a generation that is not published yet. After an error none of them is left;
-// E2BIG: the maps are full. A root of dev 0 or BH_ROOT_PROC is needed: by its row the others are
-// found again.
+// E2BIG: the maps are full. A root of dev 0 or BH_ROOT_PROC is needed.
 Status put_tree(bh_label label, __u32 generation, const PlacedTree& tree);
 
 // Whether a generation has rows of [files] that were written entire.
 Result<bool> has_tree(bh_label label, __u32 generation);
 
-// Takes away the rows of a generation that were written entire. Without rows: nothing.
+// Takes away the rows of a generation. Without rows: nothing.
 Status drop_tree(bh_label label, __u32 generation);
 
 // Takes away the rows of all generations but `kept`, whatever of them is there.
