@@ -94,12 +94,6 @@ Status drop_rows(const Map& map, Matches matches) {
     return map.erase_all(keys);
 }
 
-Result<bool> has_root(const bh_policy_key& policy, __u32 dev) {
-    BULKHEAD_TRY_VALUE(roots, open_roots());
-    BULKHEAD_TRY_VALUE(row, roots.find({policy, dev, 0}));
-    return row.has_value();
-}
-
 }  // namespace
 
 Status put_tree(bh_label label, __u32 generation, const PlacedTree& tree) {
@@ -113,7 +107,9 @@ Status put_tree(bh_label label, __u32 generation, const PlacedTree& tree) {
 }
 
 Result<bool> has_tree(bh_label label, __u32 generation) {
-    return has_root({label, generation, 0}, 0);
+    BULKHEAD_TRY_VALUE(roots, open_roots());
+    BULKHEAD_TRY_VALUE(row, roots.find({{label, generation, 0}, 0, 0}));
+    return row.has_value();
 }
 
 Status drop_tree(bh_label label, __u32 generation) {

@@ -309,14 +309,25 @@ TEST(Policies, ChangedInOneClassKeepTheirRules) {
     expect_policy(mine, 2);
 }
 
+// A root, and a node that needs a row.
+loader::PlacedTree placed_tree() {
+    loader::PlacedTree tree;
+    tree.nodes = {{0, "", 0, kAllRights, 0}, {0, "here", 1, kReadOnly, BH_NODE_NAMED}};
+    tree.roots = {{0, 0}};
+    return tree;
+}
+
 // All rows of the map belong to nobody: what must not happen is that the old policy suffers.
 TEST(Policies, DoNotChangeWhenAMapIsFull) {
     Swapped mine;
     mine.swap();
-    for (const FullMap map : {FullMap::kPolicies, FullMap::kRoutes}) {
+    loader::Rules rules = mine.policy_of(3).rules;
+    rules.nodes.resize(1);
+    rules.places = placed_tree();
+    for (const FullMap map : {FullMap::kPolicies, FullMap::kRoutes, FullMap::kNodes}) {
         const RuleRows before = rule_rows_of(mine);
         const Filling filling(map);
-        const auto refused = mine.publish_rules(mine.policy_of(3).rules);
+        const auto refused = mine.publish_rules(rules);
         ASSERT_FALSE(refused.has_value());
         EXPECT_EQ(refused.error().code(), ENOSPC);
         EXPECT_NE(refused.error().message().find("fewer rules"), std::string::npos);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <sstream>
 
+#include "bpf/wire_rows.h"
 #include "loader/pins.h"
 #include "loader/tree_rules.h"
 
@@ -93,6 +94,14 @@ void for_each_rule_row(Visit visit) {
     EXPECT_TRUE(policies->for_each_key(see).has_value());
     EXPECT_TRUE(routes->for_each_key(see).has_value());
     EXPECT_TRUE(uses->for_each_key(see).has_value());
+    const auto nodes = loader::open_pinned_map<bh_node_key, bh_node>("bh_nodes");
+    const auto roots = loader::open_pinned_map<bh_root_key, bh_node>("bh_roots");
+    const auto lists = loader::open_pinned_map<bh_rows_key, bh_rows>("bh_rows");
+    ASSERT_TRUE(nodes.has_value() && roots.has_value() && lists.has_value());
+    const auto see_policy_of = [&](const auto& key) { see(key.policy); };
+    EXPECT_TRUE(nodes->for_each_key(see_policy_of).has_value());
+    EXPECT_TRUE(roots->for_each_key(see_policy_of).has_value());
+    EXPECT_TRUE(lists->for_each_key(see_policy_of).has_value());
     const auto see_peer = [&](const bh_peer_key& key) { see(key.policy); };
     EXPECT_TRUE(peers->for_each_key(see_peer).has_value());
 }
@@ -118,30 +127,45 @@ std::size_t all_rule_rows() {
     return count;
 }
 
-Filling::Filling(FullMap map) : map_(map) {
+namespace {
+
+// As many of these rows as there is room for.
+template <typename Value, typename Key>
+void fill(const char* map, std::vector<Key>& keys) {
     std::size_t written = 0;
-    if (map == FullMap::kPolicies) {
-        for (__u32 i = 0; i < 2 * BH_MAX_ENVIRONMENTS; ++i)
-            policies_.push_back({kNobody, i, 0});
-        const auto rows = loader::open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
-        EXPECT_FALSE(rows->put_all(policies_, std::vector<bh_policy>(policies_.size()), written));
-        policies_.resize(written);
-        return;
+    const auto rows = loader::open_pinned_map<Key, Value>(map);
+    EXPECT_FALSE(rows->put_all(keys, std::vector<Value>(keys.size()), written));
+    keys.resize(written);
+}
+
+template <typename Value, typename Key>
+void empty(const char* map, const std::vector<Key>& keys) {
+    EXPECT_TRUE((loader::open_pinned_map<Key, Value>(map)->erase_all(keys)));
+}
+
+}  // namespace
+
+Filling::Filling(FullMap map) {
+    switch (map) {
+        case FullMap::kPolicies:
+            for (__u32 i = 0; i < 2 * BH_MAX_ENVIRONMENTS; ++i)
+                policies_.push_back({kNobody, i, 0});
+            return fill<bh_policy>("bh_policies", policies_);
+        case FullMap::kRoutes:
+            for (__u32 i = 0; i < BH_MAX_ROUTES; ++i)
+                routes_.push_back({BH_ROUTE_FIXED_BITS, kNobody, i, {}});
+            return fill<bh_route>("bh_routes", routes_);
+        case FullMap::kNodes:
+            for (__u32 i = 0; i <= BH_MAX_NODES; ++i)
+                nodes_.push_back({{kNobody, i, 0}, {}, 0, 0});
+            return fill<bh_node>("bh_nodes", nodes_);
     }
-    for (__u32 i = 0; i < BH_MAX_ROUTES; ++i)
-        routes_.push_back({BH_ROUTE_FIXED_BITS, kNobody, i, {}});
-    const auto rows = loader::open_pinned_map<bh_route_key, bh_route>("bh_routes");
-    EXPECT_FALSE(rows->put_all(routes_, std::vector<bh_route>(routes_.size()), written));
-    routes_.resize(written);
 }
 
 Filling::~Filling() {
-    if (map_ == FullMap::kPolicies)
-        EXPECT_TRUE((loader::open_pinned_map<bh_policy_key, bh_policy>("bh_policies")
-                         ->erase_all(policies_)));
-    else
-        EXPECT_TRUE(
-            (loader::open_pinned_map<bh_route_key, bh_route>("bh_routes")->erase_all(routes_)));
+    empty<bh_policy>("bh_policies", policies_);
+    empty<bh_route>("bh_routes", routes_);
+    empty<bh_node>("bh_nodes", nodes_);
 }
 
 __u32 generation_of(BareEnvironment& environment) {

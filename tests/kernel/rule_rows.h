@@ -48,7 +48,7 @@ RuleRows rule_rows_of(BareEnvironment& environment);
 std::size_t all_rule_rows();
 
 // Fills a map with rows of nobody; they are gone with the object.
-enum class FullMap { kPolicies, kRoutes };
+enum class FullMap { kPolicies, kRoutes, kNodes };
 class Filling {
 public:
     explicit Filling(FullMap map);
@@ -57,9 +57,9 @@ public:
     ~Filling();
 
 private:
-    FullMap map_;
     std::vector<bh_policy_key> policies_;
     std::vector<bh_route_key> routes_;
+    std::vector<bh_node_key> nodes_;
 };
 
 // All ports, of one protocol or (0) of any.
