@@ -114,10 +114,8 @@ class Passes {
 public:
     static Result<Passes> over(const bh_environment& record, bh_label label) {
         Passes passes;
-        if (record.user_ns != 0) {
-            BULKHEAD_TRY_VALUE(users, loader::read_user_counts(record.user_ns));
-            passes.users_ = users;
-        }
+        if (record.user_ns != 0)
+            BULKHEAD_TRY(passes.read_users(record.user_ns));
         BULKHEAD_TRY_VALUE(held, loader::read_held(label));
         passes.held_ = held;
         return passes;
@@ -149,6 +147,16 @@ public:
     }
 
 private:
+    // A kernel that does not say where they are leaves them out.
+    Status read_users(__u32 user_ns) {
+        auto users = loader::read_user_counts(user_ns);
+        if (!users && users.error().fault() != Fault::kUnsupported)
+            return fail(std::move(users).error());
+        if (users)
+            users_ = *users;
+        return {};
+    }
+
     std::optional<loader::UserCounts> users_;
     loader::Held held_;
 };

@@ -88,7 +88,7 @@ constexpr const char* kLocks =
 // inotify_init, inotify_add_watch
 constexpr const char* kWatches =
     "$fd = syscall(253); for ('/', '/etc', '/usr', '/var', '/tmp') { "
-    "last if syscall(254, $fd, $_, 2) < 0; $n++ } print $n + 0";
+    "$path = $_; last if syscall(254, $fd, $path, 2) < 0; $n++ } print $n + 0";
 
 TEST(Beancounters, OfLocksWatchesAndSignalsAreSetReadAndExplained) {
     const Detached web("web", {"/bin/sleep", "1000"},
