@@ -111,14 +111,17 @@ Status unload_and_detach() {
     return {};
 }
 
-Result<UniqueFd> attach(const HookProgram& program) {
-    UniqueFd link(bpf_raw_tracepoint_open(nullptr, program.fd.get()));
-    if (!link)
-        return fail_errno("attach " + program.name);
-    return link;
+Result<Attached> attach_all(const std::vector<const HookProgram*>& programs) {
+    Attached links;
+    for (const HookProgram* program : programs) {
+        links.emplace_back(bpf_raw_tracepoint_open(nullptr, program->fd.get()));
+        if (!links.back())
+            return fail_errno("attach " + program->name);
+    }
+    return links;
 }
 
-Result<UniqueFd> attach_empty(const HookProgram& program) {
+Result<Attached> attach_empty(const HookProgram& program) {
     constexpr std::array<bpf_insn, 2> kReturnZero = {
         bpf_insn{.code = BPF_ALU64 | BPF_MOV | BPF_K,
                  .dst_reg = BPF_REG_0,
@@ -133,10 +136,11 @@ Result<UniqueFd> attach_empty(const HookProgram& program) {
                                        "GPL", kReturnZero.data(), kReturnZero.size(), &options));
     if (!empty)
         return fail_errno("load an empty program for " + program.hook);
-    UniqueFd link(bpf_raw_tracepoint_open(nullptr, empty.get()));
-    if (!link)
+    Attached links;
+    links.emplace_back(bpf_raw_tracepoint_open(nullptr, empty.get()));
+    if (!links.back())
         return fail_errno("attach an empty program to " + program.hook);
-    return link;
+    return links;
 }
 
 }  // namespace bulkhead::bench

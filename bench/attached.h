@@ -25,9 +25,12 @@ Result<std::vector<HookProgram>> detach_all();
 // loader::unload(), and no program is attached any more when it returns.
 Status unload_and_detach();
 
-// The program alone on its hook, as long as the descriptor lives.
-Result<UniqueFd> attach(const HookProgram& program);
+// Links, each as long as its descriptor is open.
+using Attached = std::vector<UniqueFd>;
+
+// These programs on their hooks, and no others.
+Result<Attached> attach_all(const std::vector<const HookProgram*>& programs);
 // A program that only returns 0 on the same hook.
-Result<UniqueFd> attach_empty(const HookProgram& program);
+Result<Attached> attach_empty(const HookProgram& program);
 
 }  // namespace bulkhead::bench

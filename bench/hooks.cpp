@@ -53,10 +53,10 @@ Status measure_all(const Inside& inside, Figures& figures) {
 class Alone {
 public:
     Alone(const HookProgram& program, const HookProgram& labels) {
-        outside_.while_measuring = [&program] { return attach(program); };
+        outside_.while_measuring = [&program] { return attach_all({&program}); };
         empty_.while_measuring = [&program] { return attach_empty(program); };
         inside_.while_measuring = outside_.while_measuring;
-        inside_.while_preparing = [&labels] { return attach(labels); };
+        inside_.while_preparing = [&labels] { return attach_all({&labels}); };
     }
 
     Status measure(const std::string& name, const Operation& operation, std::int64_t nothing,

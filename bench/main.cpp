@@ -1,7 +1,8 @@
 // Measures once, then checks: a test for each gate, and one for each thing measured against the
 // baseline.
 //
-//   bench_tests [--baseline FILE] [--figures FILE] [--part starts|hooks|usage]… [gtest flags]
+//   bench_tests [--baseline FILE] [--figures FILE] [--part starts|applying|hooks|rules|usage]…
+//   [gtest flags]
 //
 // Meant for a guest with one CPU and -icount (scripts/bench): elsewhere figures are nanoseconds.
 #include <gtest/gtest.h>
@@ -15,9 +16,11 @@
 #include <set>
 #include <string>
 
+#include "bench/applying.h"
 #include "bench/figures.h"
 #include "bench/hooks.h"
 #include "bench/rendering.h"
+#include "bench/ruled.h"
 #include "bench/stage.h"
 #include "bench/starts.h"
 #include "bench/subject.h"
@@ -50,8 +53,12 @@ Figures& measured() {
 Status measure(const Options& options, const NamedCommands& commands, Figures& figures) {
     if (options.wants("starts"))
         BULKHEAD_TRY(measure_starts(commands, figures));
+    if (options.wants("applying"))
+        BULKHEAD_TRY(measure_applying(BULKHEAD_BENCH_BULKHEAD, figures));
     if (options.wants("hooks"))
         BULKHEAD_TRY(measure_hooks(figures));
+    if (options.wants("rules"))
+        BULKHEAD_TRY(measure_rules(figures));
     if (options.wants("usage")) {
         BULKHEAD_TRY(measure_usage(figures));
         measure_rendering(figures);
@@ -97,7 +104,7 @@ Status measure_all(const Options& options, const Baseline& baseline) {
     for (const auto& [name, command] : commands)
         if (name != "spawn")
             programs.push_back(command.front());
-    BULKHEAD_TRY(enter_stage(programs, BULKHEAD_BENCH_TRUE));
+    BULKHEAD_TRY(enter_stage(programs, {BULKHEAD_BENCH_TRUE, BULKHEAD_BENCH_PAUSE}));
     BULKHEAD_TRY(measure(options, commands, measured()));
     return is_compared() ? measure_again(options, baseline, commands, measured()) : Status();
 }

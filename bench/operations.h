@@ -33,6 +33,18 @@ std::span<const Operation> object_operations();   // System V IPC and keys
 std::span<const Operation> surface_operations();  // what few programs ever call
 std::vector<Operation> all_operations();
 
+// What rules decide about, with the paths and networks of bench/policies.h; not among
+// all_operations().
+std::span<const Operation> rule_operations();
+
+// Rules in the policies that these acts are measured with.
+inline constexpr int kPathRules = 10;
+inline constexpr int kNetworkRules = 1000;
+// Files that open_new opens once each, and the one that exec tries: made before, by whoever
+// measures.
+inline constexpr int kNewFiles = 800;
+inline constexpr const char* kNoProgram = "/tmp/no-program";
+
 // False: no act can tell what a program on `hook` costs, because the act varies by far more or
 // because the program does not run within it.
 bool is_measurable(std::string_view hook);

@@ -55,11 +55,12 @@ Status mount_at(const char* source, const fs::path& target, const char* type, un
     return {};
 }
 
-Status make_rootfs(const std::string& static_true) {
+Status make_rootfs(const Payloads& payloads) {
     const std::string rootfs = kStage.string() + kRootfs;
     for (const char* point : {"/proc", "/sys", "/dev", "/tmp", "/etc", "/run"})
         fs::create_directories(rootfs + point);
-    return copy(static_true, kStage.string() + kTrue);
+    BULKHEAD_TRY(copy(payloads.ends_at_once, kStage.string() + kTrue));
+    return copy(payloads.stays, kStage.string() + kPause);
 }
 
 // Some acts make the kernel complain each time; a line on the console costs more than the act.
@@ -83,7 +84,7 @@ Status make_cgroup() {
 
 }  // namespace
 
-Status enter_stage(const std::vector<std::string>& programs, const std::string& static_true) {
+Status enter_stage(const std::vector<std::string>& programs, const Payloads& payloads) {
     quieten_kernel();
     BULKHEAD_TRY(make_cgroup());
     if (::unshare(CLONE_NEWNS) != 0)
@@ -94,7 +95,7 @@ Status enter_stage(const std::vector<std::string>& programs, const std::string& 
     for (const std::string& program : programs)
         BULKHEAD_TRY(copy_program(program, program));
     BULKHEAD_TRY(copy_program("/proc/" + std::to_string(::getpid()) + "/exe", kSelf));
-    BULKHEAD_TRY(make_rootfs(static_true));
+    BULKHEAD_TRY(make_rootfs(payloads));
     for (const char* own : {"/proc", "/sys", "/dev"})
         BULKHEAD_TRY(mount_at(own, kStage.string() + own, nullptr, MS_BIND | MS_REC));
     for (const char* empty : {"/tmp", "/run", "/etc", "/var/lib"})

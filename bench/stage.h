@@ -10,16 +10,23 @@
 namespace bulkhead::bench {
 
 inline constexpr const char* kRootfs =
-    "/rootfs";  // for environments: bin/true and empty mount points
-inline constexpr const char* kTrue = "/rootfs/bin/true";  // static
+    "/rootfs";  // for environments: bin/true, bin/pause and empty mount points
+inline constexpr const char* kTrue = "/rootfs/bin/true";    // static
+inline constexpr const char* kPause = "/rootfs/bin/pause";  // likewise
 
 inline constexpr const char* kSelf = "/bench_tests";
 
 // Has the same controllers for its children as the cgroup that holds the environments.
 inline constexpr const char* kCgroup = "/sys/fs/cgroup/bench";
 
-// Copies `programs` (absolute paths) with the libraries they need, makes kRootfs with `static_true`
-// as its bin/true, mounts the kernel's file systems and moves this process onto it.
-Status enter_stage(const std::vector<std::string>& programs, const std::string& static_true);
+// What becomes kTrue and kPause.
+struct Payloads {
+    std::string ends_at_once;
+    std::string stays;
+};
+
+// Copies `programs` (absolute paths) with the libraries they need, makes kRootfs with its payloads,
+// mounts the kernel's file systems and moves this process onto it.
+Status enter_stage(const std::vector<std::string>& programs, const Payloads& payloads);
 
 }  // namespace bulkhead::bench

@@ -27,6 +27,9 @@
 #include "loader/on_demand.h"
 #include "loader/pins.h"
 #include "loader/programs.h"
+#include "runtime/apply.h"
+#include "runtime/policy/policy.h"
+#include "runtime/tree_paths.h"
 
 namespace bulkhead::bench {
 namespace {
@@ -113,8 +116,8 @@ Status hear(const Subject& subject, T& value) {
     return {};
 }
 
-Result<UniqueFd> attach(const std::function<Result<UniqueFd>()>& what) {
-    return what ? what() : UniqueFd();
+Result<Attached> attach(const std::function<Result<Attached>()>& what) {
+    return what ? what() : Attached();
 }
 
 Result<std::int64_t> conduct(const Subject& subject, const Around& around) {
@@ -180,9 +183,16 @@ bool is_subject(int argc, char** argv) {
 
 int be_subject(const char* operation) {
     ::fcntl(kParent, F_SETFD, FD_CLOEXEC);
-    for (const Operation& known : all_operations())
-        if (known.name == operation)
-            return live(known) ? 0 : 1;
+    const auto find = [&](std::span<const Operation> operations) {
+        return std::find_if(operations.begin(), operations.end(),
+                            [&](const Operation& known) { return known.name == operation; });
+    };
+    const auto all = all_operations();
+    if (const auto known = find(all); known != std::span(all).end())
+        return live(*known) ? 0 : 1;
+    const auto ruled = rule_operations();
+    if (const auto known = find(ruled); known != ruled.end())
+        return live(*known) ? 0 : 1;
     return 2;
 }
 
@@ -208,6 +218,14 @@ Status Inside::attach_on_demand() const {
     // More than an operation uses.
     const loader::BudgetTerms much{.amount = BH_SPENT_MOST, .period_ns = 86'400'000'000'000};
     return loader::set_budget(environments_, *label_, {}, BH_BUDGET_PROCESSES, much);
+}
+
+Status Inside::publish_rules(const std::string& text) {
+    BULKHEAD_TRY_VALUE(sources, policy::resolve({"bench.toml", text}));
+    BULKHEAD_TRY_VALUE(policy, policy::compile(std::move(sources)));
+    loader::Rules rules = runtime::started_now(std::move(policy.rules));
+    BULKHEAD_TRY(runtime::place_rules(rules, ::getpid(), policy.sources));
+    return environments_.publish_rules(*label_, rules, [](__u32) { return Status(); });
 }
 
 Inside::~Inside() {

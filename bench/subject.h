@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 
+#include "bench/attached.h"
 #include "bench/operations.h"
 #include "loader/environments.h"
 
@@ -27,6 +29,9 @@ public:
     // Puts on their hooks what only some policies and bounds need, and counts what it makes.
     Status attach_on_demand() const;
 
+    // The rules of a policy's text in place of those it had.
+    Status publish_rules(const std::string& text);
+
     Status label(int pidfd) const { return environments_.label_task(pidfd, *label_); }
     [[nodiscard]] std::uint64_t refusals() const;
 
@@ -45,8 +50,8 @@ Status make_subjects_cgroup();
 // What happens around a subject's life; each may be empty. Descriptors are closed when it is over.
 struct Around {
     const Inside* inside = nullptr;  // nullptr: outside
-    std::function<Result<UniqueFd>()> while_preparing = {};
-    std::function<Result<UniqueFd>()> while_measuring = {};
+    std::function<Result<Attached>()> while_preparing = {};
+    std::function<Result<Attached>()> while_measuring = {};
 };
 
 // What main() does when it was started as a subject: `--subject OPERATION`. Talks to its parent

@@ -1,0 +1,7 @@
+// Lives until it is killed.
+#include <unistd.h>
+
+int main(void) {
+    for (;;)
+        pause();
+}
