@@ -150,15 +150,18 @@ Filling::Filling(FullMap map) {
         case FullMap::kPolicies:
             for (__u32 i = 0; i < 2 * BH_MAX_ENVIRONMENTS; ++i)
                 policies_.push_back({kNobody, i, 0});
-            return fill<bh_policy>("bh_policies", policies_);
+            fill<bh_policy>("bh_policies", policies_);
+            return;
         case FullMap::kRoutes:
             for (__u32 i = 0; i < BH_MAX_ROUTES; ++i)
                 routes_.push_back({BH_ROUTE_FIXED_BITS, kNobody, i, {}});
-            return fill<bh_route>("bh_routes", routes_);
+            fill<bh_route>("bh_routes", routes_);
+            return;
         case FullMap::kNodes:
             for (__u32 i = 0; i <= BH_MAX_NODES; ++i)
                 nodes_.push_back({{kNobody, i, 0}, {}, 0, 0});
-            return fill<bh_node>("bh_nodes", nodes_);
+            fill<bh_node>("bh_nodes", nodes_);
+            return;
     }
 }
 
