@@ -59,7 +59,7 @@ static __always_inline void bh_count_exec(struct bh_subject *subject)
 
 	__sync_fetch_and_add(&subject->state->counts.execs, 1);
 	bh_count_act(BH_EXEC_EXECS, 0);
-	bh_begin_clock(subject->label, subject->env,
+	bh_begin_clock(subject->label,
 		       (struct mem_cgroup *)BPF_CORE_READ(
 			       task, cgroups,
 			       subsys[bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id)]));

@@ -161,11 +161,27 @@ static __always_inline void bh_start_ticker(void)
 }
 
 /*
+ * Global, like bh_step_slot(): the verifier looks at the timer's callback once, and not in every
+ * state of who calls.
+ */
+__weak __noinline int bh_start_clock(__u32 slot)
+{
+	struct bh_environment *env = bpf_map_lookup_elem(&bh_envs, &slot);
+	struct bh_clock *clock = bpf_map_lookup_elem(&bh_clocks, &slot);
+
+	if (!env || !clock || !bh_clock_read(clock, env, &clock->pages))
+		return 0;
+	clock->sampled_ns = bpf_ktime_get_boot_ns();
+	*(volatile __u32 *)&clock->serial = env->serial;
+	bh_start_ticker();
+	return 0;
+}
+
+/*
  * Begins, if it has not begun, to add up for the environment whose cgroup `memcg` is of. In a
  * cgroup without the memory controller, or in one below the environment's, nothing begins.
  */
-static __always_inline void bh_begin_clock(struct bh_label label, const struct bh_environment *env,
-					   struct mem_cgroup *memcg)
+static __always_inline void bh_begin_clock(struct bh_label label, struct mem_cgroup *memcg)
 {
 	__u32 slot = label.slot;
 	struct bh_clock *clock = bpf_map_lookup_elem(&bh_clocks, &slot);
@@ -173,11 +189,7 @@ static __always_inline void bh_begin_clock(struct bh_label label, const struct b
 	if (!clock || clock->serial == label.serial || !memcg)
 		return;
 	clock->memcg = (__u64)memcg;
-	if (!bh_clock_read(clock, env, &clock->pages))
-		return;
-	clock->sampled_ns = bpf_ktime_get_boot_ns();
-	*(volatile __u32 *)&clock->serial = label.serial;
-	bh_start_ticker();
+	bh_start_clock(slot);
 }
 
 #endif

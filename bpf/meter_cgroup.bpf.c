@@ -412,7 +412,7 @@ static __always_inline void bh_settle_memory(struct cgroup *cgroup, struct bh_la
 		bh_clock_add(clock, state, row->memory_bytes / BH_PAGE_BYTES, row->read_ns,
 			     BH_CLOCK_STEP_NS);
 	else
-		bh_begin_clock(label, env, bh_subsystem(cgroup, memory));
+		bh_begin_clock(label, bh_subsystem(cgroup, memory));
 }
 
 /* The row of the environment whose cgroup this is, cleared when the slot has a new owner. */

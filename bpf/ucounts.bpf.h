@@ -84,13 +84,18 @@ struct bh_ucount_sum {
 	__u64 is_torn;
 };
 
-/* True when the whole bucket was seen. */
-static __always_inline bool bh_sum_bucket(__u64 node, struct bh_ucount_sum *sum)
+/*
+ * Not 0 when the whole bucket was seen. Global, so that the verifier looks at the walk once, and
+ * not for each try within the loop over buckets.
+ */
+__weak __noinline int bh_sum_bucket(__u64 node, struct bh_ucount_sum *sum)
 {
 	bool is_torn = false;
 	__u64 total = 0;
 	int i;
 
+	if (!sum)
+		return 0;
 	for (i = 0; i < BH_MAX_UCOUNT_CHAIN && !bh_is_list_end(node); i++) {
 		struct ucounts *ucounts = bh_ucounts_at(node);
 
@@ -98,7 +103,7 @@ static __always_inline bool bh_sum_bucket(__u64 node, struct bh_ucount_sum *sum)
 			total += bh_ucount_at(ucounts, sum->offset);
 		node = bh_next_ucount(node, &is_torn);
 		if (is_torn)
-			return false;
+			return 0;
 	}
 	sum->total += total;
 	return bh_is_list_end(node);
