@@ -1,5 +1,6 @@
 // Beancounters of locks, watches and signals while sixteen threads make and free them.
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -8,7 +9,6 @@
 
 #include <array>
 #include <atomic>
-#include <barrier>
 #include <cerrno>
 #include <string>
 #include <thread>
@@ -82,6 +82,20 @@ void take() {
         continue;
 }
 
+// Of the C library: that of libstdc++ 12 loses a wakeup now and then.
+class Meeting {
+public:
+    explicit Meeting(unsigned threads) { ::pthread_barrier_init(&barrier_, nullptr, threads); }
+    Meeting(const Meeting&) = delete;
+    Meeting& operator=(const Meeting&) = delete;
+    ~Meeting() { ::pthread_barrier_destroy(&barrier_); }
+
+    void arrive_and_wait() { ::pthread_barrier_wait(&barrier_); }
+
+private:
+    pthread_barrier_t barrier_;
+};
+
 int storm(const UserNamespace& inside, const Tmpfs& files) {
     if (const int error = inside.enter())
         return error;
@@ -89,7 +103,7 @@ int storm(const UserNamespace& inside, const Tmpfs& files) {
     ::sigfillset(&all);
     ::sigprocmask(SIG_BLOCK, &all, nullptr);
     // All have made theirs before any frees one.
-    std::barrier together(kThreads);
+    Meeting together(kThreads);
     std::vector<std::thread> threads;
     threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i)
