@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <vector>
 
 #include "bench/attached.h"
 #include "bench/subject.h"
@@ -25,21 +26,50 @@ std::string all_name(std::string_view operation, const char* what) {
     return "all." + std::string(operation) + "." + what;
 }
 
-// Twice: the first time also fills slabs, caches and free lists that the later measures find full.
-Status measure_without(Figures& nothing) {
+std::string one_name(const HookProgram& program) {
+    return "one." + program.hook + "." + program.name;
+}
+
+bool is_wanted(const std::string& group, const Groups& groups) {
+    return groups.empty() || groups.contains(group);
+}
+
+// By any of the groups.
+std::vector<const Operation*> wanted_operations(const Groups& groups) {
+    constexpr std::size_t kHook = std::string_view("one.").size();
+    std::set<std::string_view> names;
+    for (const std::string& group : groups) {
+        const std::string_view name(group);
+        if (name.starts_with("all."))
+            names.insert(name.substr(kHook));
+        else
+            names.insert(operation_of(name.substr(kHook, name.rfind('.') - kHook)));
+    }
+    std::vector<const Operation*> wanted;
     for (const Operation& operation : all_operations())
-        BULKHEAD_TRY(cost_of(operation, {}));
-    for (const Operation& operation : all_operations()) {
-        BULKHEAD_TRY_VALUE(cost, cost_of(operation, {}));
-        nothing[std::string(operation.name)] = cost;
+        if (groups.empty() || names.contains(operation.name))
+            wanted.push_back(&operation);
+    return wanted;
+}
+
+// Twice: the first time also fills slabs, caches and free lists that the later measures find full.
+Status measure_without(const Groups& groups, Figures& nothing) {
+    const auto operations = wanted_operations(groups);
+    for (const Operation* operation : operations)
+        BULKHEAD_TRY(cost_of(*operation, {}));
+    for (const Operation* operation : operations) {
+        BULKHEAD_TRY_VALUE(cost, cost_of(*operation, {}));
+        nothing[std::string(operation->name)] = cost;
     }
     return {};
 }
 
-Status measure_all(const Inside& inside, Figures& figures) {
+Status measure_all(const Groups& groups, const Inside& inside, const Figures& nothing,
+                   Figures& figures) {
     for (const Operation& operation : all_operations()) {
-        if (!is_common(operation))
+        if (!is_common(operation) || !is_wanted("all." + std::string(operation.name), groups))
             continue;
+        figures[all_name(operation.name, "none")] = nothing.at(std::string(operation.name));
         BULKHEAD_TRY_VALUE(outside_cost, cost_of(operation, {}));
         BULKHEAD_TRY_VALUE(inside_cost, cost_of(operation, {.inside = &inside}));
         figures[all_name(operation.name, "outside")] = outside_cost;
@@ -87,12 +117,13 @@ Status measure_alone(const HookProgram& program, const HookProgram& labels, cons
     for (const Operation& operation : all_operations())
         if (operation.name == wanted)
             return Alone(program, labels)
-                .measure("one." + program.hook + "." + program.name, operation,
-                         nothing.at(std::string(wanted)), inside, figures);
+                .measure(one_name(program), operation, nothing.at(std::string(wanted)), inside,
+                         figures);
     return fail(Error(0, "no operation reaches the hook " + program.hook + " of " + program.name));
 }
 
-Status measure_each(const Inside& inside, const Figures& nothing, Figures& figures) {
+Status measure_each(const Groups& groups, const Inside& inside, const Figures& nothing,
+                    Figures& figures) {
     BULKHEAD_TRY_VALUE(programs, detach_all());
     const auto labels = std::find_if(programs.begin(), programs.end(), [](const auto& program) {
         return program.hook == "task_alloc";
@@ -100,31 +131,29 @@ Status measure_each(const Inside& inside, const Figures& nothing, Figures& figur
     if (labels == programs.end())
         return fail(Error(0, "no program is on task_alloc"));
     for (const HookProgram& program : programs) {
-        if (is_measurable(program.hook))
+        if (is_measurable(program.hook) && is_wanted(one_name(program), groups))
             BULKHEAD_TRY(measure_alone(program, *labels, inside, nothing, figures));
     }
     return {};
 }
 
-Status measure_loaded(const Figures& nothing, Figures& figures) {
+Status measure_loaded(const Groups& groups, const Figures& nothing, Figures& figures) {
     BULKHEAD_TRY_VALUE(inside, Inside::publish());
-    BULKHEAD_TRY(measure_all(inside, figures));
+    BULKHEAD_TRY(measure_all(groups, inside, nothing, figures));
     BULKHEAD_TRY(inside.attach_on_demand());
-    return measure_each(inside, nothing, figures);
+    return measure_each(groups, inside, nothing, figures);
 }
 
 }  // namespace
 
-Status measure_hooks(Figures& figures) {
+Status measure_hooks(const Groups& groups, Figures& figures) {
     Figures nothing;
     BULKHEAD_TRY(make_subjects_cgroup());
-    BULKHEAD_TRY(measure_without(nothing));
-    for (const std::string_view operation : kCommon)
-        figures[all_name(operation, "none")] = nothing.at(std::string(operation));
+    BULKHEAD_TRY(measure_without(groups, nothing));
     BULKHEAD_TRY_VALUE(loaded, loader::load());
     if (loaded != loader::LoadOutcome::kLoaded)
         return fail(Error(0, "programs of an earlier run are in the kernel"));
-    auto measured = measure_loaded(nothing, figures);
+    auto measured = measure_loaded(groups, nothing, figures);
     BULKHEAD_TRY(unload_and_detach());
     return measured;
 }

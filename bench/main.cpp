@@ -39,6 +39,7 @@ struct Options {
     std::string baseline = BULKHEAD_BENCH_BASELINE;
     std::string figures = default_figures();
     std::set<std::string> parts;
+    Groups hooks;  // of the part "hooks"; empty: all
 
     [[nodiscard]] bool wants(const std::string& part) const {
         return parts.empty() || parts.contains(part);
@@ -56,7 +57,7 @@ Status measure(const Options& options, const NamedCommands& commands, Figures& f
     if (options.wants("applying"))
         BULKHEAD_TRY(measure_applying(BULKHEAD_BENCH_BULKHEAD, figures));
     if (options.wants("hooks"))
-        BULKHEAD_TRY(measure_hooks(figures));
+        BULKHEAD_TRY(measure_hooks(options.hooks, figures));
     if (options.wants("rules"))
         BULKHEAD_TRY(measure_rules(figures));
     if (options.wants("usage")) {
@@ -75,6 +76,28 @@ bool is_compared() {
     return false;
 }
 
+std::string part_of(const std::string& group) {
+    const std::string kind = group.substr(0, group.find('.'));
+    if (kind == "start")
+        return "starts";
+    if (kind == "apply")
+        return "applying";
+    if (kind == "render")
+        return "usage";
+    return kind == "all" || kind == "one" ? "hooks" : kind;
+}
+
+// What measures these groups, and as little else as can be.
+Options for_groups(Options options, const std::vector<std::string>& groups) {
+    options.parts.clear();
+    for (const std::string& group : groups) {
+        options.parts.insert(part_of(group));
+        if (part_of(group) == "hooks")
+            options.hooks.insert(group);
+    }
+    return options;
+}
+
 // Deferred work of the kernel may meet every batch of a measure, but not of the next one too: what
 // moved is measured again, and only what moved both times did.
 Status measure_again(const Options& options, const Baseline& baseline,
@@ -88,7 +111,7 @@ Status measure_again(const Options& options, const Baseline& baseline,
     std::printf("%zu figures moved, the first is %s: measuring again\n", groups.size(),
                 groups.front().c_str());
     Figures again;
-    BULKHEAD_TRY(measure(options, commands, again));
+    BULKHEAD_TRY(measure(for_groups(options, groups), commands, again));
     for (const std::string& group : groups)
         if (moved(baseline, group, again).empty())
             for (const auto& [name, value] : again)

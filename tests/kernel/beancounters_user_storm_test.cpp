@@ -82,7 +82,7 @@ void take() {
         continue;
 }
 
-// Of the C library: that of libstdc++ 12 loses a wakeup now and then.
+// Of the C library: with std::barrier of libstdc++ 12 the storm hung once.
 class Meeting {
 public:
     explicit Meeting(unsigned threads) { ::pthread_barrier_init(&barrier_, nullptr, threads); }
