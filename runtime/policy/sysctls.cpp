@@ -72,6 +72,7 @@ std::string not_the_environments(std::string_view text, const loader::SysctlRow&
     if ((row.flags & BH_NODE_BENEATH) != 0)
         return name + " has sysctls that are the machine's: name one by one those that are not";
     std::vector<std::string_view> known;
+    known.reserve(kNamespaced.size());
     for (const Namespaced& one : kNamespaced)
         known.push_back(one.name);
     return name + " is the machine's: cannot be allowed" + did_you_mean(text, known);
