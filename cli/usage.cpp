@@ -79,8 +79,9 @@ Action declare(OptionSet& set) {
     set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) -> Result<int> {
         if (options->name.empty() && (options->execs || options->rules))
-            return fail_usage(std::string(options->execs ? "--execs" : "--rules") +
-                              " is of one environment: give its name");
+            return fail_usage(options->execs
+                                  ? "--execs is of one environment: bulkhead usage NAME --execs"
+                                  : "--rules is of one environment: bulkhead usage NAME --rules");
         if (options->rules)
             return print_rules(*options);
         return options->name.empty() ? print_all(*options) : print_one(*options);
