@@ -35,7 +35,7 @@ bool is_wanted(const std::string& group, const Groups& groups) {
 }
 
 // By any of the groups.
-std::vector<const Operation*> wanted_operations(const Groups& groups) {
+std::vector<Operation> wanted_operations(const Groups& groups) {
     constexpr std::size_t kHook = std::string_view("one.").size();
     std::set<std::string_view> names;
     for (const std::string& group : groups) {
@@ -45,21 +45,21 @@ std::vector<const Operation*> wanted_operations(const Groups& groups) {
         else
             names.insert(operation_of(name.substr(kHook, name.rfind('.') - kHook)));
     }
-    std::vector<const Operation*> wanted;
+    std::vector<Operation> wanted;
     for (const Operation& operation : all_operations())
         if (groups.empty() || names.contains(operation.name))
-            wanted.push_back(&operation);
+            wanted.push_back(operation);
     return wanted;
 }
 
 // Twice: the first time also fills slabs, caches and free lists that the later measures find full.
 Status measure_without(const Groups& groups, Figures& nothing) {
     const auto operations = wanted_operations(groups);
-    for (const Operation* operation : operations)
-        BULKHEAD_TRY(cost_of(*operation, {}));
-    for (const Operation* operation : operations) {
-        BULKHEAD_TRY_VALUE(cost, cost_of(*operation, {}));
-        nothing[std::string(operation->name)] = cost;
+    for (const Operation& operation : operations)
+        BULKHEAD_TRY(cost_of(operation, {}));
+    for (const Operation& operation : operations) {
+        BULKHEAD_TRY_VALUE(cost, cost_of(operation, {}));
+        nothing[std::string(operation.name)] = cost;
     }
     return {};
 }
