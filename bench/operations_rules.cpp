@@ -23,6 +23,7 @@ Act open_again() {
 // Each file once: it ends rather than open one again.
 Act open_new() {
     std::vector<std::string> paths;
+    paths.reserve(kNewFiles);
     for (int i = 0; i < kNewFiles; ++i)
         paths.push_back(path_beneath(kPathRules, i));
     return [paths = std::move(paths), next = std::size_t{0}]() mutable {
