@@ -10,6 +10,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <cstdlib>
 #include <string>
 #include <thread>
 #include <vector>
@@ -127,6 +128,13 @@ int storm(const UserNamespace& inside, const Tmpfs& files) {
     return 0;
 }
 
+// 7.2 may skip the program at a request's end (docs/metering.md): each task has one request at most
+// that stays under way.
+__u64 most_missed() {
+    const char* const kernel = std::getenv("BULKHEAD_KERNEL");
+    return kernel != nullptr && std::string(kernel) == "7.2" ? kThreads : 0;
+}
+
 // Looks all the time at what others move.
 class Watch {
 public:
@@ -181,7 +189,7 @@ TEST(Beancounters, OfLocksWatchesAndSignalsAreExactInAStorm) {
     for (const auto id :
          {BH_BEANCOUNTER_NUMFLOCK, BH_BEANCOUNTER_NUMINOTIFY, BH_BEANCOUNTER_NUMSIGINFO}) {
         const bh_beancounter counter = mine.counter(id);
-        EXPECT_EQ(counter.held, 0U) << loader::beancounter_name(id);
+        EXPECT_LE(counter.held, most_missed()) << loader::beancounter_name(id);
         EXPECT_LE(counter.maxheld, counter.limit) << loader::beancounter_name(id);
         EXPECT_GT(counter.failcnt, 0U) << "it was no storm of " << loader::beancounter_name(id);
     }
@@ -194,7 +202,7 @@ TEST(Beancounters, OfLocksWatchesAndSignalsAreExactInAStorm) {
     ASSERT_TRUE(charges.has_value());
     unsigned rows = 0;
     EXPECT_TRUE(charges->for_each_key([&](__u64) { ++rows; }).has_value());
-    EXPECT_EQ(rows, 0U) << "rows of objects that are gone";
+    EXPECT_LE(rows, most_missed()) << "rows of objects that are gone";
 }
 
 }  // namespace
