@@ -113,9 +113,9 @@ const std::map<std::string_view, std::string_view>& operations_by_hook() {
 
 // kernel_module_request: the act starts a helper in user space, which costs between 70,000 and
 // 2,600,000 instructions. security_key_free: runs in a worker of the kernel, whoever the key was
-// of.
-constexpr std::array<std::string_view, 2> kNotMeasurable = {"kernel_module_request",
-                                                            "security_key_free"};
+// of. task_free: runs after a grace period, in whatever task is there.
+constexpr std::array<std::string_view, 3> kNotMeasurable = {"kernel_module_request",
+                                                            "security_key_free", "task_free"};
 
 }  // namespace
 

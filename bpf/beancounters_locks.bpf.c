@@ -10,6 +10,7 @@
  */
 #include "bpf/beancounters.bpf.h"
 #include "bpf/syscall.bpf.h"
+#include "bpf/under_way.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -21,16 +22,6 @@ char LICENSE[] SEC("license") = "GPL";
 #define SEEK_END 2
 #define BH_OFFSET_MAX (~0ULL >> 1)
 #define BH_MAX_LOCKS_SEEN 4096 /* of one file */
-
-/* Beside the address of a task, which is even: see bpf/beancounters_user.bpf.c. */
-#define BH_FIRST_LOCK 7
-#define BH_SECOND_LOCK 9
-#define BH_LOCK_IS_CUT 11
-
-static __always_inline __u64 bh_lock_key(__u32 kind)
-{
-	return (__u64)bpf_get_current_task() + kind;
-}
 
 /* How the kernel had it before 6.9. */
 struct file_lock___whole {
@@ -116,7 +107,7 @@ int BPF_PROG(bh_bc_unlock, unsigned int fd, struct file *file, unsigned int cmd,
 	     struct flock *flock)
 {
 	bool is_of_file = cmd == F_OFD_SETLK || cmd == F_OFD_SETLKW;
-	__u64 key = bh_lock_key(BH_LOCK_IS_CUT);
+	__u64 key = bh_request_key(BH_LOCK_IS_CUT);
 	struct bh_charge mark = { .counter = BH_MAX_BEANCOUNTERS };
 	struct bh_range range = {};
 	struct bh_subject subject;
@@ -139,10 +130,10 @@ int BPF_PROG(bh_bc_unlock, unsigned int fd, struct file *file, unsigned int cmd,
 }
 
 /* One more, of those that a request may make. */
-static __always_inline int bh_charge_lock(struct bh_subject *subject, __u32 kind)
+static __always_inline int bh_charge_lock(struct bh_subject *subject, enum bh_under_way kind)
 {
 	struct bh_object object = {
-		.address = bh_lock_key(kind),
+		.address = bh_request_key(kind),
 		.counter = BH_BEANCOUNTER_NUMFLOCK,
 		.hook = BH_HOOK_file_lock,
 	};
@@ -157,7 +148,7 @@ int BPF_PROG(bh_bc_lock, struct file *file, unsigned int type)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 cut = bh_lock_key(BH_LOCK_IS_CUT);
+	__u64 cut = bh_request_key(BH_LOCK_IS_CUT);
 	enum bh_lock_call call;
 	struct bh_subject subject;
 
@@ -174,14 +165,14 @@ int BPF_PROG(bh_bc_lock, struct file *file, unsigned int type)
 		return 0;
 	if (!bh_charge_lock(&subject, BH_SECOND_LOCK))
 		return 0;
-	bh_uncharge_object(bh_lock_key(BH_FIRST_LOCK));
+	bh_uncharge_object(bh_request_key(BH_FIRST_LOCK));
 	return -ENOLCK;
 }
 
 /* A lock that is about to be in the list takes over a charge of the task that asked for it. */
-static __always_inline bool bh_take_over(__u32 kind, __u64 lock)
+static __always_inline bool bh_take_over(enum bh_under_way kind, __u64 lock)
 {
-	__u64 key = bh_lock_key(kind);
+	__u64 key = bh_request_key(kind);
 	struct bh_charge *found = bpf_map_lookup_elem(&bh_charges, &key);
 	struct bh_charge charge;
 
@@ -211,17 +202,10 @@ int BPF_PROG(bh_bc_lock_end, void *lock)
 	return 0;
 }
 
-static __always_inline void bh_settle_locks(void)
-{
-	bh_uncharge_object(bh_lock_key(BH_FIRST_LOCK));
-	bh_uncharge_object(bh_lock_key(BH_SECOND_LOCK));
-	bh_uncharge_object(bh_lock_key(BH_LOCK_IS_CUT));
-}
-
 SEC("fexit/fcntl_setlk")
 int BPF_PROG(bh_bc_setlk_end)
 {
-	bh_settle_locks();
+	bh_settle_locks((__u64)bpf_get_current_task());
 	return 0;
 }
 
@@ -232,7 +216,7 @@ SEC("fexit/__x64_sys_flock")
 #endif
 int BPF_PROG(bh_bc_flock_end)
 {
-	bh_settle_locks();
+	bh_settle_locks((__u64)bpf_get_current_task());
 	return 0;
 }
 
@@ -240,6 +224,6 @@ int BPF_PROG(bh_bc_flock_end)
 SEC("fexit/__ia32_sys_flock")
 int BPF_PROG(bh_bc_flock_32)
 {
-	bh_settle_locks();
+	bh_settle_locks((__u64)bpf_get_current_task());
 	return 0;
 }

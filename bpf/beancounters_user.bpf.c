@@ -10,23 +10,13 @@
 #include "bpf/beancounters.bpf.h"
 #include "bpf/syscall.bpf.h"
 #include "bpf/ucounts.bpf.h"
+#include "bpf/under_way.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define SIGRTMIN 32
 #define FSNOTIFY_OBJ_TYPE_INODE 0
 #define BH_MAX_MARKS 64 /* of one inode, in search of one */
-
-/* Requests under way are charges by the address of their task, which is even, and this. */
-enum bh_under_way {
-	BH_WATCH_UNDER_WAY = 3,
-	BH_SIGNAL_UNDER_WAY = 5,
-};
-
-static __always_inline __u64 bh_request_key(__u32 kind)
-{
-	return (__u64)bpf_get_current_task() + kind;
-}
 
 struct bh_admission {
 	__u64 key;
@@ -179,6 +169,20 @@ SEC("fexit/do_send_sig_info")
 int BPF_PROG(bh_bc_sig_end)
 {
 	bh_uncharge_object(bh_request_key(BH_SIGNAL_UNDER_WAY));
+	return 0;
+}
+
+/*
+ * Nothing of a task that is gone is under way: recent kernels skip a program on a function on a CPU
+ * on which another task was preempted within it, and a task's last request may be the one whose end
+ * nobody saw. A program of this kind is never skipped.
+ */
+SEC("lsm/task_free")
+int BPF_PROG(bh_bc_task_end, struct task_struct *task)
+{
+	bh_uncharge_object((__u64)task + BH_WATCH_UNDER_WAY);
+	bh_uncharge_object((__u64)task + BH_SIGNAL_UNDER_WAY);
+	bh_settle_locks((__u64)task);
 	return 0;
 }
 

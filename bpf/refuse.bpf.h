@@ -14,7 +14,7 @@
  * A new row starts as this one and is filled in place: programs run preemptible, so a scratch
  * row of the CPU could be overwritten half-way.
  */
-static const struct bh_refusal bh_empty_row = {};
+static const struct bh_refusal bh_new_row = {};
 
 static __always_inline void bh_write_path(struct bh_refusal *row, struct dentry *dentry)
 {
@@ -51,6 +51,36 @@ static __always_inline void bh_count_orphan(void)
 }
 
 /*
+ * Whoever stores 0 into a row's sequence has the row until it stores its own. A writer that stood
+ * still while the ring went round would else write on into what another one has there now.
+ */
+static __always_inline bool bh_claim_row(struct bh_refusal *row)
+{
+	__u64 seen = *(volatile __u64 *)&row->sequence;
+
+	return seen && __sync_val_compare_and_swap(&row->sequence, seen, 0) == seen;
+}
+
+/* The row of this number in the ring, empty; NULL: it is being written, or there is no room. */
+static __always_inline struct bh_refusal *bh_empty_row(const struct bh_refusal_key *key)
+{
+	struct bh_refusal *row = bpf_map_lookup_elem(&bh_refusals, key);
+
+	if (!row) {
+		/* Of two that make it at once, one has it. */
+		if (bpf_map_update_elem(&bh_refusals, key, &bh_new_row, BPF_NOEXIST))
+			return NULL;
+		return bpf_map_lookup_elem(&bh_refusals, key);
+	}
+	if (!bh_claim_row(row))
+		return NULL;
+	row->pid = row->tid = row->uid = 0;
+	__builtin_memset(row->comm, 0, sizeof(row->comm));
+	__builtin_memset(row->text, 0, sizeof(row->text));
+	return row;
+}
+
+/*
  * A row of the ring, filled with all but who it was; NULL: none could be had, which is counted.
  * bh_finish_row() makes it visible.
  */
@@ -65,8 +95,7 @@ static __always_inline struct bh_refusal *bh_take_row(struct bh_request *request
 		return NULL;
 	*sequence = __sync_fetch_and_add(&state->refusal_count, 1);
 	key.index = *sequence % BH_MAX_REFUSALS;
-	bpf_map_update_elem(&bh_refusals, &key, &bh_empty_row, BPF_ANY);
-	row = bpf_map_lookup_elem(&bh_refusals, &key);
+	row = bh_empty_row(&key);
 	if (!row) {
 		__sync_fetch_and_add(&state->unrecorded, 1);
 		return NULL;

@@ -38,11 +38,14 @@ constexpr std::array<std::string_view, 2> kFiles = {"bh_bc_file_end", "bh_bc_fil
 constexpr std::array<std::string_view, 3> kSockets = {"bh_bc_sock_end", "bh_bc_accept",
                                                       "bh_bc_sock"};
 constexpr std::array<std::string_view, 2> kTerminals = {"bh_bc_pty_end", "bh_bc_pty"};
-constexpr std::array<std::string_view, 7> kLocks = {
-    "bh_bc_lock_end", "bh_bc_lock_new", "bh_bc_setlk_end", "bh_bc_flock_end",
-    "bh_bc_flock_32", "bh_bc_unlock",   "bh_bc_lock"};
-constexpr std::array<std::string_view, 2> kWatches = {"bh_bc_watch_end", "bh_bc_watch"};
-constexpr std::array<std::string_view, 2> kSignals = {"bh_bc_sig_end", "bh_bc_sig"};
+// The three of requests under way share what ends those of a task that is gone.
+constexpr std::array<std::string_view, 8> kLocks = {
+    "bh_bc_lock_end",  "bh_bc_task_end", "bh_bc_lock_new", "bh_bc_setlk_end",
+    "bh_bc_flock_end", "bh_bc_flock_32", "bh_bc_unlock",   "bh_bc_lock"};
+constexpr std::array<std::string_view, 3> kWatches = {"bh_bc_watch_end", "bh_bc_task_end",
+                                                      "bh_bc_watch"};
+constexpr std::array<std::string_view, 3> kSignals = {"bh_bc_sig_end", "bh_bc_task_end",
+                                                      "bh_bc_sig"};
 constexpr std::array<std::string_view, 1> kTasks = {"bh_bc_fork"};
 
 // Not loaded where the kernel has no calls of 32 bits.
@@ -87,9 +90,20 @@ Status attach(const Group& group) {
     return {};
 }
 
-Status detach(const Group& group) {
+// `counted`: the counters that somebody asks for.
+bool is_needed(std::string_view program, __u32 counted) {
+    return std::any_of(kGroups.begin(), kGroups.end(), [&](const Group& group) {
+        const auto& names = group.programs;
+        return (group.counters & counted) != 0 &&
+               std::find(names.begin(), names.end(), program) != names.end();
+    });
+}
+
+Status detach(const Group& group, __u32 counted) {
     // What ends objects leaves last: nothing is charged any more.
     for (auto program = group.programs.rbegin(); program != group.programs.rend(); ++program) {
+        if (is_needed(*program, counted))
+            continue;
         const std::string pin = link_pin(loaded_name(group, *program));
         if (::unlink(pin.c_str()) != 0 && errno != ENOENT)
             return fail_errno("remove " + pin);
@@ -176,7 +190,7 @@ Status settle(const Environments& environments, bh_label leaving = {}) {
     BULKHEAD_TRY(failed);
     for (const Group& group : kGroups) {
         if ((group.counters & needed) == 0)
-            BULKHEAD_TRY(detach(group));
+            BULKHEAD_TRY(detach(group, needed));
     }
     return {};
 }

@@ -5,15 +5,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <thread>
 #include <vector>
 
-#include "loader/pins.h"
 #include "tests/kernel/bounded.h"
 #include "tests/kernel/fixtures.h"
+#include "tests/kernel/onlooker.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -69,46 +69,6 @@ int storm() {
     return 0;
 }
 
-// Looks all the time at counters that others move.
-class Watch {
-public:
-    explicit Watch(const Bounded& environment)
-        : looking_([this, &environment] {
-              while (!done_)
-                  for (const auto id : kCounted) {
-                      const bh_beancounter seen = environment.counter(id);
-                      above_ = above_ || seen.held > seen.limit;
-                      ++looks_;
-                      ::usleep(500);
-                  }
-          }) {}
-    Watch(const Watch&) = delete;
-    Watch& operator=(const Watch&) = delete;
-    ~Watch() { stop(); }
-
-    void stop() {
-        done_ = true;
-        if (looking_.joinable())
-            looking_.join();
-    }
-    // Also when it was below zero.
-    [[nodiscard]] bool saw_above() const { return above_; }
-    [[nodiscard]] unsigned looks() const { return looks_; }
-
-private:
-    std::atomic<bool> done_ = false;
-    std::atomic<bool> above_ = false;
-    std::atomic<unsigned> looks_ = 0;
-    std::thread looking_;
-};
-
-// Sockets in flight are freed by a worker.
-bool settles_at_zero(const Bounded& environment, bh_beancounter_id counter) {
-    for (int waited = 0; waited < 100 && environment.counter(counter).held != 0; ++waited)
-        ::usleep(50'000);
-    return environment.counter(counter).held == 0;
-}
-
 TEST(Beancounters, AreExactInAStorm) {
     Bounded mine;
     mine.bound(BH_BEANCOUNTER_NUMFILE, {kFiles, kFiles});
@@ -116,24 +76,26 @@ TEST(Beancounters, AreExactInAStorm) {
          {BH_BEANCOUNTER_NUMTCPSOCK, BH_BEANCOUNTER_NUMOTHERSOCK, BH_BEANCOUNTER_NUMUNIXSOCK})
         mine.bound(id, {kSockets, kSockets});
     mine.bound(BH_BEANCOUNTER_NUMPTY, {kTerminals, kTerminals});
-    Watch watch(mine);
+    Onlooker onlooker([&mine] {
+        ::usleep(500);
+        return std::any_of(kCounted.begin(), kCounted.end(), [&mine](bh_beancounter_id id) {
+            const bh_beancounter seen = mine.counter(id);
+            return seen.held > seen.limit;
+        });
+    });
     EXPECT_EQ(Actor::run(&mine, storm), 0);
-    watch.stop();
-    EXPECT_FALSE(watch.saw_above());
-    EXPECT_GT(watch.looks(), 100U);
+    onlooker.stop();
+    EXPECT_FALSE(onlooker.saw_above());
+    EXPECT_GT(onlooker.looks(), 100U);
     for (const auto id : kCounted) {
         const char* name = loader::beancounter_name(id);
-        EXPECT_TRUE(settles_at_zero(mine, id)) << name << ": " << mine.counter(id).held;
+        EXPECT_TRUE(mine.settles_at_zero(id)) << name << ": " << mine.counter(id).held;
         EXPECT_LE(mine.counter(id).maxheld, mine.counter(id).limit) << name;
         EXPECT_GT(mine.counter(id).maxheld, 0U) << name;
     }
     EXPECT_GT(mine.counter(BH_BEANCOUNTER_NUMFILE).failcnt, 0U) << "it was no storm";
     EXPECT_EQ(mine.state().internal, 0U) << "refused for want of a row";
-    const auto charges = loader::open_pinned_map<__u64, bh_charge>("bh_charges");
-    ASSERT_TRUE(charges.has_value());
-    unsigned left = 0;
-    EXPECT_TRUE(charges->for_each_key([&](__u64) { ++left; }).has_value());
-    EXPECT_EQ(left, 0U) << "rows of objects that are gone";
+    EXPECT_EQ(charged_objects(), 0U) << "rows of objects that are gone";
 }
 
 }  // namespace

@@ -7,8 +7,13 @@
 
 #include <array>
 #include <cerrno>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "loader/held.h"
+#include "loader/held_links.h"
+#include "loader/pins.h"
 #include "tests/kernel/bounded.h"
 #include "tests/kernel/fixtures.h"
 #include "tests/kernel/proofs.h"
@@ -49,6 +54,12 @@ int watches(const UserNamespace& inside, int wanted, int wanted_error) {
     const int instance = ::inotify_init1(IN_CLOEXEC);
     int error = 0;
     return watch(instance, error) == wanted && error == wanted_error ? 0 : kUnexpected;
+}
+
+int watches_once(const UserNamespace& inside) {
+    if (const int error = inside.enter())
+        return error;
+    return outcome(::inotify_add_watch(::inotify_init1(IN_CLOEXEC), "/", IN_CREATE));
 }
 
 FENCE_TEST(RefusesWatchesAboveTheLimit, "bh_bc_watch") {
@@ -129,6 +140,23 @@ FENCE_TEST(EndsRequestsForWatches, "bh_bc_watch_end") {
         return WEXITSTATUS(status);
     };
     EXPECT_EQ(Actor::run(&mine, one_each), 0);
+}
+
+// As on a kernel that skips the program at a request's end.
+FENCE_TEST(EndsRequestsOfTasksThatAreGone, "bh_bc_task_end") {
+    const UserNamespace inside;
+    Bounded mine;
+    enter(mine, inside);
+    mine.bound(BH_BEANCOUNTER_NUMINOTIFY, {2, 2});
+    const std::string pin = loader::link_pin("bh_bc_watch_end");
+    std::vector<loader::HeldLink> links;
+    links.push_back(std::move(*loader::hold_link(pin)));
+    ASSERT_EQ(::unlink(pin.c_str()), 0);
+    ASSERT_TRUE(loader::drop(std::move(links)).has_value());
+    EXPECT_EQ(Actor::run(&mine, [&] { return watches_once(inside); }), 0);
+    EXPECT_GT(mine.counter(BH_BEANCOUNTER_NUMINOTIFY).maxheld, 0U);
+    EXPECT_TRUE(mine.settles_at_zero(BH_BEANCOUNTER_NUMINOTIFY));
+    EXPECT_EQ(charged_objects(), 0U);
 }
 
 int queue_signal() {

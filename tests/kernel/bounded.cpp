@@ -1,9 +1,12 @@
 #include "tests/kernel/bounded.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstring>
+
+#include "loader/pins.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -52,6 +55,19 @@ bh_beancounter Bounded::counter(bh_beancounter_id counter) const {
     const auto row = loader::read_beancounters(label());
     EXPECT_TRUE(row.has_value() && row->has_value()) << "nothing is counted";
     return row && *row ? (*row)->counters[counter] : bh_beancounter{};
+}
+
+bool Bounded::settles_at_zero(bh_beancounter_id id) const {
+    for (int waited = 0; waited < 100 && counter(id).held != 0; ++waited)
+        ::usleep(50'000);
+    return counter(id).held == 0;
+}
+
+unsigned charged_objects() {
+    const auto charges = loader::open_pinned_map<__u64, bh_charge>("bh_charges");
+    unsigned objects = 0;
+    EXPECT_TRUE(charges && charges->for_each_key([&](__u64) { ++objects; }));
+    return objects;
 }
 
 Pair::Pair() {

@@ -15,9 +15,15 @@ public:
     void unbound(bh_beancounter_id counter);
     [[nodiscard]] bh_beancounter counter(bh_beancounter_id counter) const;
 
+    // What a worker of the kernel frees, or what counts until it frees a task, takes a moment.
+    [[nodiscard]] bool settles_at_zero(bh_beancounter_id counter) const;
+
 private:
     loader::Environments environments_;
 };
+
+// Of all environments: whose end has not been seen.
+unsigned charged_objects();
 
 // Two connected sockets of whoever makes the object; the process that has one end may pass
 // descriptors to the other. Without sockets, where they are refused, nothing passes.

@@ -221,29 +221,6 @@ ESCAPE(UnixDatagram, kGroup, "a datagram to the host's log socket", "own root",
          .undo = [&] { arrived = false; }});
 }
 
-// Sends `fd` through a pair of sockets of its own and says whether it arrived.
-int receive(int fd) {
-    std::array<int, 2> ends{};
-    if (::socketpair(AF_UNIX, SOCK_STREAM, 0, ends.data()) != 0)
-        return errno;
-    char byte = 'x';
-    iovec data{&byte, 1};
-    alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof fd)> control{};
-    msghdr message{};
-    message.msg_iov = &data;
-    message.msg_iovlen = 1;
-    message.msg_control = control.data();
-    message.msg_controllen = control.size();
-    cmsghdr* header = CMSG_FIRSTHDR(&message);
-    header->cmsg_level = SOL_SOCKET;
-    header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-    if (::sendmsg(ends[0], &message, 0) != 1 || ::recvmsg(ends[1], &message, 0) != 1)
-        return errno;
-    return (message.msg_flags & MSG_CTRUNC) != 0 ? EPERM : 0;
-}
-
 ESCAPE(PassedDescriptor, kGroup, "a descriptor of a host file received (SCM_RIGHTS)",
        "none once a socket is shared", {{BH_HOOK_file_receive, BH_CLASS_DESCRIPTORS}}) {
     const Tmpfs host;
