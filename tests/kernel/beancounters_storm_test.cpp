@@ -76,6 +76,7 @@ TEST(Beancounters, AreExactInAStorm) {
          {BH_BEANCOUNTER_NUMTCPSOCK, BH_BEANCOUNTER_NUMOTHERSOCK, BH_BEANCOUNTER_NUMUNIXSOCK})
         mine.bound(id, {kSockets, kSockets});
     mine.bound(BH_BEANCOUNTER_NUMPTY, {kTerminals, kTerminals});
+    Ongoing acting(&mine, storm);
     Onlooker onlooker([&mine] {
         ::usleep(500);
         return std::any_of(kCounted.begin(), kCounted.end(), [&mine](bh_beancounter_id id) {
@@ -83,7 +84,7 @@ TEST(Beancounters, AreExactInAStorm) {
             return seen.held > seen.limit;
         });
     });
-    EXPECT_EQ(Actor::run(&mine, storm), 0);
+    EXPECT_EQ(acting.join(), 0);
     onlooker.stop();
     EXPECT_FALSE(onlooker.saw_above());
     EXPECT_GT(onlooker.looks(), 100U);

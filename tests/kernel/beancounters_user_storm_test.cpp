@@ -1,6 +1,5 @@
 // Beancounters of locks, watches and signals while sixteen threads make and free them.
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <sys/file.h>
 #include <sys/inotify.h>
@@ -8,6 +7,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <barrier>
 #include <cerrno>
 #include <string>
 #include <thread>
@@ -81,20 +81,6 @@ void take() {
         continue;
 }
 
-// Of the C library: with std::barrier of libstdc++ 12 the storm hung once.
-class Meeting {
-public:
-    explicit Meeting(unsigned threads) { ::pthread_barrier_init(&barrier_, nullptr, threads); }
-    Meeting(const Meeting&) = delete;
-    Meeting& operator=(const Meeting&) = delete;
-    ~Meeting() { ::pthread_barrier_destroy(&barrier_); }
-
-    void arrive_and_wait() { ::pthread_barrier_wait(&barrier_); }
-
-private:
-    pthread_barrier_t barrier_;
-};
-
 int storm(const UserNamespace& inside, const Tmpfs& files) {
     if (const int error = inside.enter())
         return error;
@@ -102,7 +88,7 @@ int storm(const UserNamespace& inside, const Tmpfs& files) {
     ::sigfillset(&all);
     ::sigprocmask(SIG_BLOCK, &all, nullptr);
     // All have made theirs before any frees one.
-    Meeting together(kThreads);
+    std::barrier together(kThreads);
     std::vector<std::thread> threads;
     threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i)
@@ -140,12 +126,13 @@ TEST(Beancounters, OfLocksWatchesAndSignalsAreExactInAStorm) {
     mine.bound(BH_BEANCOUNTER_NUMFLOCK, {kLocks, kLocks});
     mine.bound(BH_BEANCOUNTER_NUMINOTIFY, {kWatches, kWatches});
     mine.bound(BH_BEANCOUNTER_NUMSIGINFO, {kSignals, kSignals});
+    Ongoing acting(&mine, [&] { return storm(inside, files); });
     Onlooker onlooker([&] {
         const auto counts = loader::read_user_counts(inside.inode());
         return !counts || counts->watches > kWatches || counts->signals > kSignals ||
                mine.counter(BH_BEANCOUNTER_NUMFLOCK).held > kLocks;
     });
-    EXPECT_EQ(Actor::run(&mine, [&] { return storm(inside, files); }), 0);
+    EXPECT_EQ(acting.join(), 0);
     onlooker.stop();
     EXPECT_FALSE(onlooker.saw_above());
     EXPECT_GT(onlooker.looks(), 10U);

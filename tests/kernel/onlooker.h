@@ -1,4 +1,5 @@
-// Looks all the time at what others move.
+// Looks all the time at what others move. Whoever moves it is forked before: a process that has
+// threads may hold the allocator's lock in one of them, and its child would wait for that for ever.
 #pragma once
 
 #include <atomic>
