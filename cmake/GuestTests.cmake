@@ -1,10 +1,10 @@
 # Tests that run in guests (tests/vm/run), one ctest test for each GoogleTest case on each kernel.
 #
-#   add_guest_suite(TIER kernel TARGET kernel_tests [KERNELS 6.12…] [TIMEOUT seconds] [ICOUNT])
+#   add_guest_suite(TIER kernel TARGET kernel_tests [KERNELS 6.12…] [TIMEOUT seconds] [COST seconds] [ICOUNT])
 #     guest-kernel-6.12            boots one guest and runs the whole binary in it (fixture of the others)
 #     kernel-6.12.guest            the guest lived to the end
 #     kernel-6.12.Suite.Case       the case ran there and passed
-#   KERNELS: these only, instead of the whole matrix. ICOUNT: the guest's clock counts instructions.
+#   KERNELS: these only, instead of the whole matrix. COST: about how long it takes; the longest begin. ICOUNT: the guest's clock counts instructions.
 #
 #   add_without_suite(TARGET kernel_tests KERNEL 6.12)
 #     guest-without-6.12           one guest in which each BPF program that belongs there is left out once
@@ -12,8 +12,7 @@
 #
 # The binary is asked for its cases after it is built; ctest reads that list when it starts.
 #
-# Three lanes of guests, one after the other in each: a guest takes most of a core, but waits, too. The tier e2e is
-# half of all that runs in guests and has two of the lanes, its kernels in turn.
+# As many guests run at once as tests/vm/slots.json says, the longest first: a guest takes a core at the most, and waits, too.
 
 file(STRINGS "${PROJECT_SOURCE_DIR}/tests/vm/kernels" BULKHEAD_KERNELS REGEX "^[0-9]")
 list(TRANSFORM BULKHEAD_KERNELS REPLACE " .*" "")
@@ -26,7 +25,7 @@ function(_bulkhead_guest_include name)
 endfunction()
 
 function(add_guest_suite)
-  cmake_parse_arguments(PARSE_ARGV 0 arg "ICOUNT" "TIER;TARGET;TIMEOUT" "KERNELS")
+  cmake_parse_arguments(PARSE_ARGV 0 arg "ICOUNT" "TIER;TARGET;TIMEOUT;COST" "KERNELS")
   set(target "${arg_TARGET}")
   set(kernels ${BULKHEAD_KERNELS})
   if(arg_KERNELS)
@@ -37,13 +36,13 @@ function(add_guest_suite)
     set(icount --icount)
   endif()
   set(tier "${arg_TIER}")
-  set(lanes other)
-  if(tier STREQUAL e2e)
-    set(lanes e2e-odd e2e-even)
-  endif()
   set(timeout 900)
   if(arg_TIMEOUT)
     set(timeout "${arg_TIMEOUT}")
+  endif()
+  set(cost 0)
+  if(arg_COST)
+    set(cost "${arg_COST}")
   endif()
   math(EXPR limit "${timeout} + 400")
   set(lists "${CMAKE_CURRENT_BINARY_DIR}/${target}")
@@ -61,7 +60,6 @@ function(add_without_suite)
   cmake_parse_arguments(PARSE_ARGV 0 arg "" "TARGET;KERNEL" "")
   set(target "${arg_TARGET}")
   set(kernel "${arg_KERNEL}")
-  set(lane other)
   set(binary "${CMAKE_CURRENT_BINARY_DIR}/${target}")
   set(list "${binary}-${kernel}.programs")
   add_custom_command(
