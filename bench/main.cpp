@@ -61,7 +61,7 @@ Status measure(const Options& options, const NamedCommands& commands, Figures& f
     if (options.wants("rules"))
         BULKHEAD_TRY(measure_rules(figures));
     if (options.wants("usage")) {
-        BULKHEAD_TRY(measure_usage(figures));
+        BULKHEAD_TRY(measure_usage(BULKHEAD_BENCH_BULKHEAD, figures));
         measure_rendering(figures);
     }
     return {};
@@ -82,7 +82,7 @@ std::string part_of(const std::string& group) {
         return "starts";
     if (kind == "apply")
         return "applying";
-    if (kind == "render")
+    if (kind == "render" || kind == "agent")
         return "usage";
     return kind == "all" || kind == "one" ? "hooks" : kind;
 }
@@ -134,6 +134,7 @@ Status measure_all(const Options& options, const Baseline& baseline) {
     for (const auto& [name, command] : commands)
         if (name != "spawn")
             programs.push_back(command.front());
+    programs.emplace_back(BULKHEAD_BENCH_AGENT);
     BULKHEAD_TRY(enter_stage(programs, {BULKHEAD_BENCH_TRUE, BULKHEAD_BENCH_PAUSE}));
     BULKHEAD_TRY(measure(options, commands, measured()));
     return is_compared() ? measure_again(options, baseline, commands, measured()) : Status();

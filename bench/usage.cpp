@@ -17,6 +17,7 @@
 
 #include "bench/attached.h"
 #include "bench/clock.h"
+#include "bench/idle.h"
 #include "bench/stage.h"
 #include "loader/environments.h"
 #include "loader/meters.h"
@@ -158,19 +159,20 @@ Status measure_files(Figures& figures) {
     return {};
 }
 
-Status measure_loaded(Figures& figures) {
+Status measure_loaded(const std::string& bulkhead, Figures& figures) {
     BULKHEAD_TRY_VALUE(environments, loader::Environments::open());
     Metered metered(std::move(environments));
     BULKHEAD_TRY(metered.make());
     BULKHEAD_TRY(measure_pass(figures));
-    return measure_files(figures);
+    BULKHEAD_TRY(measure_files(figures));
+    return measure_idle_agent(bulkhead, figures);
 }
 
 }  // namespace
 
-Status measure_usage(Figures& figures) {
+Status measure_usage(const std::string& bulkhead, Figures& figures) {
     BULKHEAD_TRY(loader::load());
-    auto measured = measure_loaded(figures);
+    auto measured = measure_loaded(bulkhead, figures);
     BULKHEAD_TRY(unload_and_detach());
     return measured;
 }

@@ -1,6 +1,8 @@
 // What it costs to know what a thousand environments use.
 #pragma once
 
+#include <string>
+
 #include "bench/figures.h"
 
 namespace bulkhead::bench {
@@ -11,6 +13,7 @@ inline constexpr int kMeteredEnvironments = 1000;
 //   usage.pass             one pass of the kernel program over them
 //   usage.files            opening, reading and closing the cgroup files that hold the same
 //   usage.files_kept_open  reading these files again with their descriptors kept
-Status measure_usage(Figures& figures);
+// and what measure_idle_agent adds while they are there.
+Status measure_usage(const std::string& bulkhead, Figures& figures);
 
 }  // namespace bulkhead::bench
