@@ -27,9 +27,30 @@ Result<ledger::Filter> filter_of(const ReceiptsOptions& options) {
     return filter;
 }
 
+Result<int> receipts_of_period(const ReceiptsOptions& options) {
+    if (!options.since.empty() || !options.until.empty())
+        return fail_usage("--period is instead of --since and --until");
+    BULKHEAD_TRY_VALUE(period, ledger::parse_period(options.period, runtime::unix_now_ns()));
+    BULKHEAD_TRY_VALUE(made, runtime::bill_for(period, ledger::unpriced()));
+    if (const std::string note = runtime::note_of_foreign(made.foreign); !note.empty())
+        std::fprintf(stderr, "bulkhead receipts: %s\n", note.c_str());
+    ledger::Bill& used = made.bill;
+    std::erase_if(used.lines, [&](const ledger::BillLine& line) {
+        return !options.name.empty() && line.environment != options.name;
+    });
+    if (options.json)
+        std::puts(ledger::period_json(used).indented().c_str());
+    else
+        std::fputs((options.csv ? ledger::period_csv(used) : ledger::period_text(used)).c_str(),
+                   stdout);
+    return 0;
+}
+
 }  // namespace
 
 Result<int> receipts(const ReceiptsOptions& options) {
+    if (!options.period.empty())
+        return receipts_of_period(options);
     BULKHEAD_TRY_VALUE(filter, filter_of(options));
     auto opened = runtime::open_drained_ledger();
     if (!opened)

@@ -14,6 +14,7 @@ struct ReceiptsOptions {
     std::string name;
     std::string since;
     std::string until;
+    std::string period;
     bool execs = false;
     bool json = false;
     bool csv = false;

@@ -13,8 +13,12 @@ Action declare(OptionSet& set) {
     set.value("--since", options->since,
               "that ended then or later: 2026-11-24, 2026-11-24T10:00:00Z, or 36h ago as 36h");
     set.value("--until", options->until, "that ended before");
-    set.flag("--execs", options->execs,
-             "of commands of exec, which environments' receipts include");
+    const Option execs = set.flag("--execs", options->execs,
+                                  "of commands of exec, which environments' receipts include");
+    set.value("--period", options->period,
+              "what was used in 2026, 2026-11, 2026-11-24 or 2026-W48 (UTC), or FROM/TO of two "
+              "moments, by what runs, too")
+        .excludes(execs);
     const Option json = set.flag("--json", options->json, "print JSON");
     set.flag("--csv", options->csv, "print CSV").excludes(json);
     return [options](const Payload&) { return receipts(*options); };

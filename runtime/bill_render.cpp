@@ -9,16 +9,8 @@ namespace bulkhead::ledger {
 namespace {
 
 using runtime::csv_field;
+using runtime::day_and_time;
 using runtime::rfc3339;
-
-const char* standing_name(Standing standing) {
-    return standing == Standing::kEnded ? "ended" : "running";
-}
-
-std::string day_and_time(std::uint64_t unix_ns) {
-    constexpr std::size_t kToSecond = 19;
-    return rfc3339(unix_ns).substr(0, kToSecond) + "Z";
-}
 
 std::string used_text(const BillItem& item) {
     return item.used ? std::to_string(*item.used) : "not metered";
@@ -34,6 +26,10 @@ Json item_json(const BillItem& item, unsigned digits) {
 }
 
 }  // namespace
+
+const char* standing_name(Standing standing) {
+    return standing == Standing::kEnded ? "ended" : "running";
+}
 
 std::string bill_text(const Bill& bill) {
     const unsigned digits = bill.prices.digits;

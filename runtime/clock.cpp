@@ -40,12 +40,16 @@ std::string rfc3339(std::uint64_t unix_ns) {
     return formatted("{}.{:09}Z", calendar(unix_ns), unix_ns % kSecond);
 }
 
+std::string day_and_time(std::uint64_t unix_ns) {
+    return calendar(unix_ns) + "Z";
+}
+
 std::uint64_t unix_now_ns() {
     return now_ns(CLOCK_REALTIME);
 }
 
 std::string utc_now() {
-    return calendar(now_ns(CLOCK_REALTIME)) + "Z";
+    return day_and_time(now_ns(CLOCK_REALTIME));
 }
 
 }  // namespace bulkhead::runtime

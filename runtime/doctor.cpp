@@ -32,7 +32,7 @@ Diagnosis diagnose() {
     ::uname(&name);
     Diagnosis diagnosis{name.release, {}};
     for (const auto group : {check_kernel, check_programs, check_protection, check_limits,
-                             check_namespaces, check_mounts, check_pressure}) {
+                             check_beancounters, check_namespaces, check_mounts, check_pressure}) {
         Checks checks = group();
         std::move(checks.begin(), checks.end(), std::back_inserter(diagnosis.checks));
     }

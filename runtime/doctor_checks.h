@@ -26,6 +26,7 @@ Checks check_kernel();
 Checks check_programs();  // the fence by control class, and the meters that are programs
 Checks check_protection();
 Checks check_limits();
+Checks check_beancounters();
 Checks check_namespaces();
 Checks check_mounts();
 Checks check_pressure();

@@ -24,11 +24,6 @@ std::string exit_text(const Json& document) {
     return exit.contains("code") ? exit["code"].compact() : "signal " + exit["signal"].compact();
 }
 
-std::string to_second(std::uint64_t unix_ns) {
-    constexpr std::size_t kToSecond = 19;
-    return rfc3339(unix_ns).substr(0, kToSecond) + "Z";
-}
-
 void flatten(const std::string& path, const Json& node, std::map<std::string, std::string>& row) {
     const std::string begin = path.empty() ? "" : path + ".";
     const auto flatten_below = [&](const std::string& name, const Json& value) {
@@ -72,8 +67,8 @@ std::string receipts_text(std::span<const ledger::Entry> receipts) {
                   "STARTED", "ENDED", "EXIT", "CPU", "MEMORY PEAK", "SENT", "RECEIVED");
     for (const ledger::Entry& one : receipts)
         text += formatted("{:<24} {:<20} {:<20} {:>9} {:>10.3f} s {:>14} {:>12} {:>12}\n",
-                          one.environment, to_second(one.started_unix_ns),
-                          to_second(one.until_unix_ns), exit_text(one.document),
+                          one.environment, day_and_time(one.started_unix_ns),
+                          day_and_time(one.until_unix_ns), exit_text(one.document),
                           static_cast<double>(number_at(one.document, "cpu.total_ns")) / 1e9,
                           number_at(one.document, "memory.peak_bytes"),
                           number_at(one.document, "network.sent_bytes"),
@@ -87,7 +82,7 @@ std::string exec_receipts_text(std::span<const ledger::Entry> receipts) {
     for (const ledger::Entry& one : receipts)
         text += formatted("{:<24} {:>6} {:<16} {:<20} {:<20} {:>9} {:>10.3f} s\n", one.environment,
                           number_at(one.document, "exec"), one.document["command"].text(),
-                          to_second(one.started_unix_ns), to_second(one.until_unix_ns),
+                          day_and_time(one.started_unix_ns), day_and_time(one.until_unix_ns),
                           exit_text(one.document),
                           static_cast<double>(number_at(one.document, "cpu.total_ns")) / 1e9);
     return text;

@@ -59,4 +59,12 @@ std::string bill_text(const Bill& bill);
 std::string bill_csv(const Bill& bill);
 Json bill_json(const Bill& bill);
 
+// Of a bill at no prices (unpriced()): a receipt of the period for each life, a line each; a column
+// for each quantity; or the documents, in which a quantity stands where a receipt has it.
+std::string period_text(const Bill& bill);
+std::string period_csv(const Bill& bill);
+Json period_json(const Bill& bill);
+
+const char* standing_name(Standing standing);
+
 }  // namespace bulkhead::ledger

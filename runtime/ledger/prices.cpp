@@ -134,6 +134,13 @@ std::span<const Quantity> quantities() {
     return kQuantities;
 }
 
+Prices unpriced() {
+    Prices prices;
+    for (const Quantity& quantity : kQuantities)
+        prices.prices.push_back({.quantity = &quantity, .text = {}, .nano_amount = 0, .unit = 1});
+    return prices;
+}
+
 Result<Prices> parse_prices(const std::string& name, const std::string& text) {
     Mistakes mistakes;
     Prices prices;

@@ -48,6 +48,9 @@ struct Prices {
     std::vector<Price> prices;
 };
 
+// Of every quantity, and nothing to pay: for what was used alone.
+Prices unpriced();
+
 // All mistakes at once, each with line and column (kUsage).
 Result<Prices> parse_prices(const std::string& name, const std::string& text);
 Result<Prices> load_prices(const std::string& path);

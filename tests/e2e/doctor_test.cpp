@@ -7,6 +7,7 @@
 #include "loader/coverage.h"
 #include "loader/pins.h"
 #include "tests/e2e/bulkhead.h"
+#include "tests/e2e/refused.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -65,6 +66,21 @@ TEST(Doctor, TriesTheProgramsAndTheProtection) {
     EXPECT_TRUE(with.at("effective").get<bool>()) << with;
     EXPECT_EQ(bulkhead({"unload", "--force"}).exit_code, 0);
     EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
+}
+
+TEST(Doctor, SaysWhichBeancountersTakeNoBound) {
+    const nlohmann::json document = bulkhead_json({"doctor"});
+    for (const char* names : {"kmemsize,shmpages,lockedpages,dcachesize", "nummnt", "privvmpages",
+                              "tcpsndbuf,tcprcvbuf,othersockbuf,dgramrcvbuf", "numiptent"}) {
+        const auto row = row_of(document, names);
+        EXPECT_FALSE(row.at("effective").get<bool>()) << row;
+        const std::string name = names;
+        // What doctor says is not there is refused.
+        expect_refused(run({"--beancounter", name.substr(0, name.find(',')) + "=1"}, {"true"}),
+                       {125, {name.substr(0, name.find(',')) + " has no limit of its own"}});
+    }
+    const std::string all = document.dump();
+    EXPECT_EQ(all.find("\"numfile"), std::string::npos) << "it takes one";
 }
 
 TEST(Doctor, FindsALoadedProgramThatSomebodyTookOut) {

@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+
 #include "runtime/clock.h"
 #include "runtime/ledger/instant.h"
 #include "tests/unit/json_print.h"
@@ -197,6 +200,45 @@ TEST(Bill, OfConsecutivePeriodsAddsUp) {
                                                   : 1'000'000'000)
             << name;
     }
+}
+
+// What each period's receipt has, is together what the receipt of the end has.
+TEST(Period, ReceiptsOfConsecutiveOnesAddUp) {
+    const Entry at_december = reading(1, 0, 30 * 24 - 1, 40);
+    const Entry end = reading(1, 0, 31 * 24, 41);
+    const Bill november = make_bill(*parse_period("2026-11", kNow), unpriced(),
+                                    {.before_begin = {},
+                                     .noted = {at_december},
+                                     .ended = {},
+                                     .running = {reading(2, 0, 1, 1)}});
+    const Bill december = make_bill(
+        *parse_period("2026-12", kNow), unpriced(),
+        {.before_begin = {at_december}, .noted = {at_december}, .ended = {end}, .running = {}});
+    const Json first = period_json(november), last = period_json(december);
+    EXPECT_EQ(first["from"], "2026-11-01T00:00:00.000000000Z");
+    EXPECT_EQ(first["until"], last["from"]);
+    ASSERT_EQ(first["receipts"].items().size(), 2U);
+    ASSERT_EQ(last["receipts"].items().size(), 1U);
+    const Json &mine = first["receipts"][0], &rest = last["receipts"][0];
+    EXPECT_EQ(mine["standing"], "running");
+    EXPECT_EQ(rest["standing"], "ended");
+    EXPECT_EQ(mine["life"]["serial"], 1);
+    for (const auto& [path, whole] :
+         std::map<std::string, std::uint64_t>{{"cpu.total_ns", 41 * kHourNs},
+                                              {"network.sent_bytes", 1'000'000'000},
+                                              {"wall_ns", 31 * 24 * kHourNs},
+                                              {"starts", 1}})
+        EXPECT_EQ(*mine.find_path(path)->number() + *rest.find_path(path)->number(), whole) << path;
+    EXPECT_TRUE(mine["memory"]["byte_seconds"].is_null()) << "it was not metered";
+
+    const std::string csv = period_csv(november);
+    EXPECT_TRUE(
+        csv.starts_with("environment,started,until,standing,boot,loaded_ns,serial,"
+                        "cpu.total_ns,memory.byte_seconds,"))
+        << csv;
+    EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 3);
+    EXPECT_NE(period_text(november).find("144000000000000"), std::string::npos)
+        << period_text(november);
 }
 
 TEST(Bill, SumsAddUpInEveryForm) {
