@@ -111,6 +111,28 @@ TEST(Agent, TellsOfProgramsMapsAndItself) {
     EXPECT_GT(still["bulkhead_scrape_duration_seconds"], 0);
 }
 
+// Addresses that listen on this port, as /proc has them.
+std::vector<std::string> listening_on(int port) {
+    char suffix[8];
+    std::snprintf(suffix, sizeof suffix, ":%04X", static_cast<unsigned>(port));
+    std::vector<std::string> found;
+    for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+        std::ifstream file(table);
+        std::string index, local, remote, state, line;
+        while (file >> index >> local >> remote >> state && std::getline(file, line))
+            if (state == "0A" && local.ends_with(suffix))
+                found.push_back(local);
+    }
+    return found;
+}
+
+TEST(Agent, ListensOnLoopbackOnlyUnlessToldOtherwise) {
+    constexpr int kDefaultPort = 9750;
+    const Running agent({"agent"});
+    EXPECT_TRUE(eventually([] { return is_listening(kDefaultPort); }, 30));
+    EXPECT_EQ(listening_on(kDefaultPort), std::vector<std::string>{"0100007F:2616"});
+}
+
 TEST(Agent, SaysThatThePortIsTaken) {
     const Agent agent;
     const Outcome second = bulkhead({"agent", "--listen", agent_address()});
@@ -133,9 +155,15 @@ TEST(Agent, AnnouncesItsPortWhileItRuns) {
 
 TEST(Agent, ServesWhatIsLeftWhenTheProgramsAreUnloaded) {
     const Agent agent;
+    EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
+    const auto retired = [] { return scrape()["bulkhead_retired_environments_total"]; };
+    EXPECT_TRUE(eventually([&] { return retired() >= 1; }, 30));
+    const double before = retired();
     EXPECT_EQ(bulkhead({"unload"}).exit_code, 0);
     EXPECT_EQ(scrape()["bulkhead_environments"], 0);
+    EXPECT_GE(retired(), before) << "no sum goes backwards";
     EXPECT_EQ(bulkhead({"load"}).exit_code, 0);
+    EXPECT_GE(retired(), before);
     const Detached shown("shown", kIdle);
     EXPECT_EQ(scrape()["bulkhead_environments"], 1);
     EXPECT_EQ(announced_port(), static_cast<__u32>(kAgentPort));

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -162,6 +163,43 @@ protected:
     }
 };
 
+// Another program's transaction, until this ends.
+class Locked {
+public:
+    explicit Locked(const std::string& folder) : locker_(::popen(command(folder).c_str(), "w")) {
+        EXPECT_TRUE(eventually([&] { return ::access((folder + "/locked").c_str(), F_OK) == 0; }));
+    }
+    Locked(const Locked&) = delete;
+    Locked& operator=(const Locked&) = delete;
+    ~Locked() { ::pclose(locker_); }
+
+private:
+    static std::string command(const std::string& folder) {
+        return "python3 -c 'import sqlite3, sys\n"
+               "base = sqlite3.connect(\"" +
+               folder +
+               "/ledger.db\", isolation_level=None)\n"
+               "base.execute(\"BEGIN EXCLUSIVE\")\n"
+               "open(\"" +
+               folder +
+               "/locked\", \"w\").close()\n"
+               "sys.stdin.read()'";
+    }
+
+    FILE* locker_;
+};
+
+TEST_F(BadLedger, ThatIsLockedLosesNothing) {
+    EXPECT_EQ(run({"--name", "led-locked"}, {"/bin/true"}, with_ledger()).exit_code, 0);
+    EXPECT_EQ(stored("led-locked"), 1U);
+    {
+        const Locked locked(kLedger);
+        EXPECT_EQ(run({"--name", "led-locked"}, {"/bin/true"}, with_ledger()).exit_code, 0);
+        expect_refused("locked by another program");
+    }
+    EXPECT_EQ(stored("led-locked"), 2U);
+}
+
 TEST_F(BadLedger, OnAFullDiskLosesNothing) {
     const NothingLeft nothing_left;
     { std::ofstream(kLedger + "/ballast") << std::string(1 << 20, 'x'); }
@@ -227,6 +265,13 @@ TEST(Bill, IsOfReceiptsAndRunningUsageAndAddsUp) {
         }
         EXPECT_EQ(mine, 2) << bill.dump(2);
         EXPECT_EQ(sum, nano(bill["amount"]));
+        const auto used =
+            bulkhead_json({"receipts", "bill-ended", "--period", "1h/2100-01-01"})["receipts"];
+        ASSERT_EQ(used.size(), 1U);
+        EXPECT_EQ(used[0]["cpu"]["total_ns"], receipts("bill-ended")[0]["cpu"]["total_ns"]);
+        const Outcome csv = bulkhead({"receipts", "--period", "1h/2100-01-01", "--csv"});
+        EXPECT_NE(csv.out.find("\r\nbill-running,"), std::string::npos) << csv.out << csv.err;
+        EXPECT_EQ(bulkhead({"receipts", "--period", "2026", "--since", "1h"}).exit_code, 2);
     }
     std::ofstream(prices) << "currency = \"EUR\"\n[prices]\ncpu = \"1 per fortnight\"\n";
     const Outcome refused = bulkhead({"bill", "--prices", prices, "--period", "2026-11"});
