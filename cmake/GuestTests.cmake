@@ -4,7 +4,8 @@
 #     guest-kernel-6.12            boots one guest and runs the whole binary in it (fixture of the others)
 #     kernel-6.12.guest            the guest lived to the end
 #     kernel-6.12.Suite.Case       the case ran there and passed
-#   KERNELS: these only, instead of the whole matrix. COST: about how long it takes; the longest begin. ICOUNT: the guest's clock counts instructions.
+#   KERNELS: these only, instead of the whole matrix. COST: about how long it takes; the longest begin.
+#   ICOUNT: the guest's clock counts instructions.
 #
 #   add_without_suite(TARGET kernel_tests KERNEL 6.12)
 #     guest-without-6.12           one guest in which each BPF program that belongs there is left out once
@@ -12,7 +13,8 @@
 #
 # The binary is asked for its cases after it is built; ctest reads that list when it starts.
 #
-# As many guests run at once as tests/vm/slots.json says, the longest first: a guest takes a core at the most, and waits, too.
+# As many guests run at once as tests/vm/slots.json says, the longest first: a guest takes a core at the most, and
+# waits, too.
 
 file(STRINGS "${PROJECT_SOURCE_DIR}/tests/vm/kernels" BULKHEAD_KERNELS REGEX "^[0-9]")
 list(TRANSFORM BULKHEAD_KERNELS REPLACE " .*" "")
@@ -36,7 +38,7 @@ function(add_guest_suite)
     set(icount --icount)
   endif()
   set(tier "${arg_TIER}")
-  set(timeout 900)
+  set(timeout 1500)
   if(arg_TIMEOUT)
     set(timeout "${arg_TIMEOUT}")
   endif()
