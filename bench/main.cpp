@@ -166,7 +166,7 @@ public:
     void TestBody() override {
         const auto value = value_of(gate_, measured());
         ASSERT_TRUE(value.has_value()) << value.error().message();
-        std::printf("%s: %.2f of at most %.2f\n", gate_.name.c_str(), *value, gate_.limit);
+        std::printf("%s: %.3f of at most %.3f\n", gate_.name.c_str(), *value, gate_.limit);
         EXPECT_LE(*value, gate_.limit) << gate_.reason;
     }
 

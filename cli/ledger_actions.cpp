@@ -27,23 +27,35 @@ Result<ledger::Filter> filter_of(const ReceiptsOptions& options) {
     return filter;
 }
 
+void tell_of_foreign(const char* command, std::size_t foreign) {
+    if (const std::string note = runtime::note_of_foreign(foreign); !note.empty())
+        std::fprintf(stderr, "bulkhead %s: %s\n", command, note.c_str());
+}
+
+// In the form that was asked for.
+template <typename Options, typename ToJson, typename ToCsv, typename ToText>
+int print(const Options& options, const ToJson& to_json, const ToCsv& to_csv,
+          const ToText& to_text) {
+    const std::string text = options.json  ? to_json().indented() + "\n"
+                             : options.csv ? to_csv()
+                                           : to_text();
+    std::fputs(text.c_str(), stdout);
+    return 0;
+}
+
 Result<int> receipts_of_period(const ReceiptsOptions& options) {
     if (!options.since.empty() || !options.until.empty())
         return fail_usage("--period is instead of --since and --until");
     BULKHEAD_TRY_VALUE(period, ledger::parse_period(options.period, runtime::unix_now_ns()));
     BULKHEAD_TRY_VALUE(made, runtime::bill_for(period, ledger::unpriced()));
-    if (const std::string note = runtime::note_of_foreign(made.foreign); !note.empty())
-        std::fprintf(stderr, "bulkhead receipts: %s\n", note.c_str());
+    tell_of_foreign("receipts", made.foreign);
     ledger::Bill& used = made.bill;
     std::erase_if(used.lines, [&](const ledger::BillLine& line) {
         return !options.name.empty() && line.environment != options.name;
     });
-    if (options.json)
-        std::puts(ledger::period_json(used).indented().c_str());
-    else
-        std::fputs((options.csv ? ledger::period_csv(used) : ledger::period_text(used)).c_str(),
-                   stdout);
-    return 0;
+    return print(
+        options, [&] { return ledger::period_json(used); },
+        [&] { return ledger::period_csv(used); }, [&] { return ledger::period_text(used); });
 }
 
 }  // namespace
@@ -55,35 +67,27 @@ Result<int> receipts(const ReceiptsOptions& options) {
     auto opened = runtime::open_drained_ledger();
     if (!opened)
         return fail(std::move(opened).error());
-    if (const std::string note = runtime::note_of_foreign(opened->foreign); !note.empty())
-        std::fprintf(stderr, "bulkhead receipts: %s\n", note.c_str());
+    tell_of_foreign("receipts", opened->foreign);
     BULKHEAD_TRY_VALUE(found, options.execs ? opened->ledger.exec_receipts(filter)
                                             : opened->ledger.receipts(filter));
-    if (options.json)
-        std::puts(runtime::receipts_json(found).indented().c_str());
-    else if (options.csv)
-        std::fputs(runtime::receipts_csv(found).c_str(), stdout);
-    else
-        std::fputs(
-            (options.execs ? runtime::exec_receipts_text(found) : runtime::receipts_text(found))
-                .c_str(),
-            stdout);
-    return 0;
+    return print(
+        options, [&] { return runtime::receipts_json(found); },
+        [&] { return runtime::receipts_csv(found); },
+        [&] {
+            return options.execs ? runtime::exec_receipts_text(found)
+                                 : runtime::receipts_text(found);
+        });
 }
 
 Result<int> bill(const BillOptions& options) {
     BULKHEAD_TRY_VALUE(period, ledger::parse_period(options.period, runtime::unix_now_ns()));
     BULKHEAD_TRY_VALUE(prices, ledger::load_prices(options.prices));
     BULKHEAD_TRY_VALUE(made, runtime::bill_for(period, std::move(prices)));
-    if (const std::string note = runtime::note_of_foreign(made.foreign); !note.empty())
-        std::fprintf(stderr, "bulkhead bill: %s\n", note.c_str());
+    tell_of_foreign("bill", made.foreign);
     const ledger::Bill& bill = made.bill;
-    if (options.json)
-        std::puts(ledger::bill_json(bill).indented().c_str());
-    else
-        std::fputs((options.csv ? ledger::bill_csv(bill) : ledger::bill_text(bill)).c_str(),
-                   stdout);
-    return 0;
+    return print(
+        options, [&] { return ledger::bill_json(bill); }, [&] { return ledger::bill_csv(bill); },
+        [&] { return ledger::bill_text(bill); });
 }
 
 Result<int> unload(const UnloadOptions& options) {
