@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "bpf/wire.h"
+#include "loader/pins.h"
 #include "loader/unique_fd.h"
 #include "tests/e2e/http.h"
 
@@ -39,6 +41,12 @@ bool is_listening(int port) {
 
 Agent::Agent(const Arguments& more) : agent_(agent_arguments(more)) {
     EXPECT_TRUE(eventually([] { return is_listening(kAgentPort); }, 30));
+}
+
+__u32 announced_port() {
+    const auto meta = loader::map_pinned_array<bh_meta>(
+        "bh_meta", 1, loader::MappedArray<bh_meta>::Access::kRead);
+    return meta ? (*meta)[0].agent_port : ~0U;
 }
 
 std::map<std::string, double> scrape() {

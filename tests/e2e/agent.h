@@ -1,6 +1,7 @@
 // `bulkhead agent`, running, and what its scrapers say.
 #pragma once
 
+#include <linux/types.h>
 #include <sys/types.h>
 
 #include <map>
@@ -27,6 +28,9 @@ private:
 
 // Whether somebody takes connections there.
 bool is_listening(int port);
+
+// The port that the programs know the agent by; 0: there is none.
+__u32 announced_port();
 
 // Sample with labels -> value, in the older text format.
 std::map<std::string, double> scrape();

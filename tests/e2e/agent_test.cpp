@@ -21,12 +21,6 @@ std::string of(const char* metric, const char* more = "") {
     return std::string("bulkhead_environment_") + metric + "{environment=\"shown\"" + more + "}";
 }
 
-__u32 announced_port() {
-    const auto meta = loader::map_pinned_array<bh_meta>(
-        "bh_meta", 1, loader::MappedArray<bh_meta>::Access::kRead);
-    return meta ? (*meta)[0].agent_port : ~0U;
-}
-
 TEST(Agent, ShowsTheSameNumbersAsUsage) {
     const Detached shown("shown", kIdle);
     const Agent agent;
@@ -151,22 +145,6 @@ TEST(Agent, AnnouncesItsPortWhileItRuns) {
         ::kill(agent.pid(), SIGTERM);
         EXPECT_TRUE(eventually([] { return announced_port() == 0; }));
     }
-}
-
-TEST(Agent, ServesWhatIsLeftWhenTheProgramsAreUnloaded) {
-    const Agent agent;
-    EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
-    const auto retired = [] { return scrape()["bulkhead_retired_environments_total"]; };
-    EXPECT_TRUE(eventually([&] { return retired() >= 1; }, 30));
-    const double before = retired();
-    EXPECT_EQ(bulkhead({"unload"}).exit_code, 0);
-    EXPECT_EQ(scrape()["bulkhead_environments"], 0);
-    EXPECT_GE(retired(), before) << "no sum goes backwards";
-    EXPECT_EQ(bulkhead({"load"}).exit_code, 0);
-    EXPECT_GE(retired(), before);
-    const Detached shown("shown", kIdle);
-    EXPECT_EQ(scrape()["bulkhead_environments"], 1);
-    EXPECT_EQ(announced_port(), static_cast<__u32>(kAgentPort));
 }
 
 // An ended environment's series go at the next scrape; what it used stays in the sums, and does so

@@ -124,6 +124,16 @@ nlohmann::json bulkhead_json(const Arguments& arguments) {
     return document;
 }
 
+nlohmann::json doctor_row(const nlohmann::json& document, const std::string& name) {
+    EXPECT_TRUE(document.at("can_enforce").get<bool>());
+    for (const nlohmann::json& check : document.at("checks")) {
+        if (check.at("name") == name)
+            return check;
+    }
+    ADD_FAILURE() << "doctor has no row " << name;
+    return {};
+}
+
 Arguments template_options() {
     const char* image = std::getenv("BULKHEAD_TEMPLATE");
     return image != nullptr ? Arguments{"--template", image} : Arguments{};

@@ -39,6 +39,9 @@ Outcome bulkhead(const Arguments& arguments, const Setting& setting = {});
 // The same with --json; fails the test when it does not end with 0 or prints no JSON.
 nlohmann::json bulkhead_json(const Arguments& arguments);
 
+// The row NAME of what doctor said, of a machine that it says can enforce.
+nlohmann::json doctor_row(const nlohmann::json& document, const std::string& name);
+
 // `bulkhead run OPTIONS -- COMMAND` over the suite's template (see template_options()).
 Outcome run(Arguments options, const Arguments& command, const Setting& setting = {});
 

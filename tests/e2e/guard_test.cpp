@@ -12,8 +12,8 @@
 
 #include "loader/pins.h"
 #include "loader/unique_fd.h"
+#include "tests/e2e/agent.h"
 #include "tests/e2e/bulkhead.h"
-#include "tests/e2e/http.h"
 #include "tests/e2e/refused.h"
 
 namespace bulkhead::tests {
@@ -42,24 +42,43 @@ bool has_event(const std::string& name) {
     return events.find("\"event\":\"" + name + "\"") != std::string::npos;
 }
 
-// Others find the programs loaded and open, whichever of the cases ran. Unloading takes long in a
-// guest: once for all cases.
+// Loading and unloading take long in a guest: once for all cases, whichever of them ran, with what
+// doctor says of a machine where nothing is loaded. Others find the programs loaded and open.
 class Protect : public testing::Test {
 protected:
     static void SetUpTestSuite() {
-        ASSERT_EQ(bulkhead({"load"}).exit_code, 0);
+        ASSERT_EQ(bulkhead({"unload"}).exit_code, 0);
+        unloaded() = bulkhead_json({"doctor"});
         const auto loaded = bulkhead_json({"load", "--protect"});
         EXPECT_EQ(loaded.at("changed"), true);
         EXPECT_EQ(loaded.at("protected"), true);
+        // With the environments' parent cgroup, which all cases expect.
+        EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
     }
     static void TearDownTestSuite() {
         if (bulkhead_json({"load"}).at("protected")) {
             EXPECT_EQ(bulkhead({"unload", "--force"}).exit_code, 0);
         }
-        // With the environments' parent cgroup, which other cases expect.
         EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
     }
+
+    static nlohmann::json& unloaded() {
+        static nlohmann::json said;
+        return said;
+    }
 };
+
+TEST_F(Protect, IsTriedByDoctorLikeThePrograms) {
+    const NothingLeft nothing_left;
+    EXPECT_NE(unloaded().dump().find("attached ptrace_access_check"), std::string::npos)
+        << unloaded();
+    const auto without = doctor_row(unloaded(), "protection");
+    EXPECT_FALSE(without.at("effective").get<bool>());
+    EXPECT_EQ(without.at("remedy"), "bulkhead load --protect");
+    EXPECT_NE(without.at("why").get<std::string>().find("loaded and attached"), std::string::npos);
+    const auto with = doctor_row(bulkhead_json({"doctor"}), "protection");
+    EXPECT_TRUE(with.at("effective").get<bool>()) << with;
+}
 
 TEST_F(Protect, RefusesOthersAndOurCommandsGoOn) {
     EXPECT_EQ(open_pin(), EPERM);
@@ -78,24 +97,34 @@ TEST_F(Protect, RefusesOthersAndOurCommandsGoOn) {
     EXPECT_TRUE(has_event("protected"));
 }
 
+// The agent serves on, with what is left: nothing lives, and no sum goes backwards.
 TEST_F(Protect, EndsByForceWhichIsLogged) {
+    const auto retired = [] { return scrape()["bulkhead_retired_environments_total"]; };
     const std::size_t before = forced_in_kernel_log();
     expect_refused(bulkhead({"unload"}), {1, {"protected", "unload --force"}});
-    const Running agent({"agent", "--listen", "127.0.0.1:9761"});
-    EXPECT_TRUE(eventually([] { return !http_get(9761, "/metrics").empty(); }, 60));
+    const Agent agent;
+    EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
+    EXPECT_TRUE(eventually([&] { return retired() >= 1; }, 60));
+    const double ended = retired();
     EXPECT_EQ(::kill(agent.pid(), SIGTERM), -1);
     EXPECT_EQ(errno, EPERM);
-    EXPECT_FALSE(http_get(9761, "/metrics").empty());
+    EXPECT_GE(retired(), ended);
     EXPECT_EQ(open_pin(), EPERM);
     EXPECT_EQ(forced_in_kernel_log(), before);
 
     EXPECT_EQ(bulkhead({"unload", "--force"}).exit_code, 0);
     EXPECT_EQ(forced_in_kernel_log(), before + 1);
     EXPECT_TRUE(has_event("forced-unload"));
+    EXPECT_EQ(scrape()["bulkhead_environments"], 0);
+    EXPECT_GE(retired(), ended);
     // From here on the agent is killed like any other.
     EXPECT_EQ(bulkhead_json({"load"}),
               (nlohmann::json{{"loaded", true}, {"changed", true}, {"protected", false}}));
     EXPECT_EQ(open_pin(), 0);
+    EXPECT_GE(retired(), ended);
+    const Detached shown("shown", {"sleep", "600"});
+    EXPECT_EQ(scrape()["bulkhead_environments"], 1);
+    EXPECT_EQ(announced_port(), static_cast<__u32>(kAgentPort));
 }
 
 }  // namespace

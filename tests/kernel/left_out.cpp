@@ -13,7 +13,10 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 
+#include "loader/adoption.h"
+#include "loader/environments.h"
 #include "loader/guard.h"
 #include "loader/held_links.h"
 #include "loader/on_demand.h"
@@ -27,6 +30,7 @@ namespace bulkhead::tests {
 namespace {
 
 constexpr unsigned kSecondsForCases = 120;
+constexpr unsigned kSecondsForAll = 900;
 constexpr unsigned kMillisecondsToDetach = 10'000;
 
 // Links whose last reference is a pin are detached by a worker of the kernel, some time after the
@@ -141,12 +145,12 @@ std::string filter_of(const std::vector<std::string>& cases) {
 }
 
 // Their exit status as a shell has it. What they left running ends with them.
-int run_cases(const std::string& filter, const std::string& result) {
+int run_cases(const std::string& filter, const std::string& result, unsigned seconds) {
     std::fflush(nullptr);
     const pid_t pid = ::fork();
     if (pid == 0) {
         ::setpgid(0, 0);
-        ::alarm(kSecondsForCases);
+        ::alarm(seconds);
         const int output =
             ::open((result + ".output").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
         ::dup2(output, STDOUT_FILENO);
@@ -187,31 +191,26 @@ void remove_cgroups() {
             (void)runtime::Cgroup::remove(child.path().filename().string());
 }
 
-// In case anything else was left behind.
-Status load_anew(Attached& attached) {
-    attached = Attached();
-    std::filesystem::remove_all(std::filesystem::path(loader::kPinRoot));
-    BULKHEAD_TRY_VALUE(loaded, Attached::load());
-    attached = std::move(loaded);
-    return {};
+// Of what could not be undone: without the program that labels tasks none is taken off them again.
+Status withdraw_records() {
+    BULKHEAD_TRY_VALUE(environments, loader::Environments::open());
+    std::vector<bh_label> left;
+    environments.for_each([&](bh_label label, const bh_environment&) { left.push_back(label); });
+    for (const bh_label& label : left)
+        BULKHEAD_TRY(environments.withdraw(label));
+    return loader::settle_adoption(environments);
 }
 
 Status leave_out(const std::string& program, Attached& attached, const std::string& directory) {
-    const std::string filter = filter_of(cases_for(program));
-    const std::string result = directory + "/" + program;
     const bool of_guard = is_of_guard(program);
-    if (filter.empty() || (!of_guard && !attached.has(program)))
+    if (cases_for(program).empty() || (!of_guard && !attached.has(program)))
         return {};
-    if (run_cases(filter, result + ".with") != 0) {
-        std::printf("loading everything anew for %s\n", program.c_str());
-        BULKHEAD_TRY(load_anew(attached));
-        run_cases(filter, result + ".with");
-    }
     if (of_guard)
         left_out_now() = program;
     else
         BULKHEAD_TRY(attached.take_out(program));
-    const int status = run_cases(filter, result + ".without");
+    const int status =
+        run_cases(filter_of(cases_for(program)), directory + "/" + program, kSecondsForCases);
     std::printf("without %s: exit status %d\n", program.c_str(), status);
     std::fflush(stdout);
     if (of_guard)
@@ -219,7 +218,20 @@ Status leave_out(const std::string& program, Attached& attached, const std::stri
     else
         BULKHEAD_TRY(attached.put_back(program));
     remove_cgroups();
+    BULKHEAD_TRY(withdraw_records());
     return forget_objects();
+}
+
+// Green after all that: each red case was red for the program that was out.
+void run_with_all(const std::vector<std::string>& programs, const std::string& directory) {
+    std::set<std::string> cases;
+    for (const std::string& program : programs) {
+        for (const std::string& test_case : cases_for(program))
+            cases.insert(test_case);
+    }
+    const int status =
+        run_cases(filter_of({cases.begin(), cases.end()}), directory + "/all", kSecondsForAll);
+    std::printf("with all: exit status %d\n", status);
 }
 
 }  // namespace
@@ -232,6 +244,7 @@ Status leave_out_each(const std::vector<std::string>& programs, const std::strin
     BULKHEAD_TRY_VALUE(attached, Attached::load());
     for (const std::string& program : programs)
         BULKHEAD_TRY(leave_out(program, attached, directory));
+    run_with_all(programs, directory);
     attached = Attached();
     std::filesystem::remove_all(std::filesystem::path(loader::kPinRoot));
     return {};

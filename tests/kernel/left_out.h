@@ -8,10 +8,10 @@
 
 namespace bulkhead::tests {
 
-// For each program: runs the cases that prove it with all programs attached, then with that one
-// taken out, each time in a process of their own. Leaves in `directory` what they said
-// (PROGRAM.with.output, PROGRAM.without.output) and their exit status (….status, as a shell has
-// it). A program without a case, or that this kernel does not have, leaves nothing.
+// For each program: takes it out, runs the cases that prove it in a process of their own, and puts
+// it back; at the end runs all of those cases with all programs attached. Leaves in `directory`
+// what they said (PROGRAM.output, all.output) and their exit status (….status, as a shell has it).
+// A program without a case, or that this kernel does not have, leaves nothing.
 Status leave_out_each(const std::vector<std::string>& programs, const std::string& directory);
 
 // The one that is left out now, for cases that attach programs themselves; "" for none.
