@@ -87,7 +87,8 @@ constexpr EnvironmentMetric kMetrics[] = {
          lines.add(R"(by="host")", usage.preempted.by_host);
      }},
     {"bulkhead_environment_cpu_nice_seconds_total",
-     "User time of tasks with lowered priority. 0 on kernels before 6.13.", MetricType::Counter,
+     "User time of tasks with lowered priority. 0 on kernels that do not keep it.",
+     MetricType::Counter,
      [](const Usage& usage, EnvironmentLines& lines) { lines.add(seconds(usage.cpu_nice_ns)); }},
     {"bulkhead_environment_cpu_throttled_seconds_total",
      "Time in which tasks could have run but for the CPU limit, of all CPUs.", MetricType::Counter,

@@ -97,7 +97,7 @@ struct Usage {
     std::uint64_t cpu_user_ns = 0;
     std::uint64_t cpu_system_ns = 0;
     std::uint64_t cpu_ns = 0;       // user and system
-    std::uint64_t cpu_nice_ns = 0;  // part of user; 0 before 6.13
+    std::uint64_t cpu_nice_ns = 0;  // part of user; 0 where the kernel does not keep it
     std::uint64_t run_queue_delay_ns = 0;
     Waits waits{};
     Preempted preempted;
