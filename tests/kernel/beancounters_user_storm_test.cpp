@@ -1,4 +1,5 @@
-// Beancounters of locks, watches and signals while sixteen threads make and free them.
+// Beancounters of locks, watches and signals while sixteen threads make and free them, to the end
+// or until they are killed.
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
@@ -6,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <barrier>
 #include <cerrno>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "loader/held.h"
+#include "runtime/cgroup.h"
 #include "tests/kernel/bounded.h"
 #include "tests/kernel/fixtures.h"
 #include "tests/kernel/onlooker.h"
@@ -23,34 +26,45 @@ namespace bulkhead::tests {
 namespace {
 
 constexpr int kThreads = 16;
-constexpr int kRounds = 40;
+constexpr int kRounds = 12;
 // Less than the threads want at once, so that many are refused.
 constexpr __u64 kLocks = 20;
 constexpr __u64 kWatches = 10;
 constexpr __u64 kSignals = 10;
 
-void set_lock(int fd, short type, off_t first, off_t bytes) {
+// Locks of the open file, and those of the process, which have one owner for all threads.
+constexpr std::array kOwners = {F_OFD_SETLK, F_SETLK};
+
+void set_lock(int fd, int owner, short type, off_t first, off_t bytes) {
     struct flock lock {};
     lock.l_type = type;
     lock.l_start = first;
     lock.l_len = bytes;
-    (void)::fcntl(fd, F_OFD_SETLK, &lock);
+    (void)::fcntl(fd, owner, &lock);
 }
 
-// Each thread in a part of the file of its own, cut and joined again.
+// Each thread has parts of the file of its own.
+off_t part_of(int thread, int owner) {
+    return (owner == F_SETLK ? kThreads + thread : thread) * 100;
+}
+
+// Cut and joined again.
 void lock_parts(int fd, int thread) {
-    const off_t first = thread * 100;
-    set_lock(fd, F_WRLCK, first, 90);
-    set_lock(fd, F_RDLCK, first + 30, 10);
-    set_lock(fd, F_WRLCK, first, 90);
-    set_lock(fd, F_UNLCK, first + 10, 10);
+    for (const int owner : kOwners) {
+        const off_t first = part_of(thread, owner);
+        set_lock(fd, owner, F_WRLCK, first, 90);
+        set_lock(fd, owner, F_RDLCK, first + 30, 10);
+        set_lock(fd, owner, F_WRLCK, first, 90);
+        set_lock(fd, owner, F_UNLCK, first + 10, 10);
+    }
     (void)::flock(fd, LOCK_EX | LOCK_NB);
     (void)::flock(fd, LOCK_SH | LOCK_NB);
 }
 
 void unlock_parts(int fd, int thread) {
     (void)::flock(fd, LOCK_UN);
-    set_lock(fd, F_UNLCK, thread * 100, 90);
+    for (const int owner : kOwners)
+        set_lock(fd, owner, F_UNLCK, part_of(thread, owner), 90);
 }
 
 void watch(int instance, const std::string& path) {
@@ -81,7 +95,9 @@ void take() {
         continue;
 }
 
-int storm(const UserNamespace& inside, const Tmpfs& files) {
+enum class Until { kDone, kKilled };
+
+int storm(const UserNamespace& inside, const Tmpfs& files, Until until) {
     if (const int error = inside.enter())
         return error;
     sigset_t all;
@@ -92,11 +108,11 @@ int storm(const UserNamespace& inside, const Tmpfs& files) {
     std::vector<std::thread> threads;
     threads.reserve(kThreads);
     for (int i = 0; i < kThreads; ++i)
-        threads.emplace_back([&files, &together, i] {
+        threads.emplace_back([&files, &together, until, i] {
             const UniqueFd file(::open(files.at("f").c_str(), O_RDWR | O_CLOEXEC));
             const UniqueFd instance(::inotify_init1(IN_CLOEXEC));
             const std::string directory = files.at("d" + std::to_string(i));
-            for (int round = 0; round < kRounds; ++round) {
+            for (int round = 0; until == Until::kKilled || round < kRounds; ++round) {
                 lock_parts(file.get(), i);
                 watch(instance.get(), directory);
                 send();
@@ -112,43 +128,85 @@ int storm(const UserNamespace& inside, const Tmpfs& files) {
     return 0;
 }
 
-TEST(Beancounters, OfLocksWatchesAndSignalsAreExactInAStorm) {
-    const Tmpfs files;
-    files.write("f");
-    for (int i = 0; i < kThreads; ++i)
-        files.make_directory("d" + std::to_string(i));
-    const UserNamespace inside;
-    Bounded mine;
-    mine.allow(BH_CLASS_MOUNTS);  // to enter the user namespace
-    bh_environment record = mine.record();
-    record.user_ns = inside.inode();
-    mine.publish(record);
-    mine.bound(BH_BEANCOUNTER_NUMFLOCK, {kLocks, kLocks});
-    mine.bound(BH_BEANCOUNTER_NUMINOTIFY, {kWatches, kWatches});
-    mine.bound(BH_BEANCOUNTER_NUMSIGINFO, {kSignals, kSignals});
-    Ongoing acting(&mine, [&] { return storm(inside, files); });
-    Onlooker onlooker([&] {
-        const auto counts = loader::read_user_counts(inside.inode());
+constexpr std::array kCounted = {BH_BEANCOUNTER_NUMFLOCK, BH_BEANCOUNTER_NUMINOTIFY,
+                                 BH_BEANCOUNTER_NUMSIGINFO};
+
+class StormOfUsers : public testing::Test {
+protected:
+    StormOfUsers() {
+        files_.write("f");
+        for (int i = 0; i < kThreads; ++i)
+            files_.make_directory("d" + std::to_string(i));
+        mine_.allow(BH_CLASS_MOUNTS);  // to enter the user namespace
+        bh_environment record = mine_.record();
+        record.user_ns = inside_.inode();
+        mine_.publish(record);
+        mine_.bound(BH_BEANCOUNTER_NUMFLOCK, {kLocks, kLocks});
+        mine_.bound(BH_BEANCOUNTER_NUMINOTIFY, {kWatches, kWatches});
+        mine_.bound(BH_BEANCOUNTER_NUMSIGINFO, {kSignals, kSignals});
+    }
+
+    [[nodiscard]] bool is_above() const {
+        const auto counts = loader::read_user_counts(inside_.inode());
         return !counts || counts->watches > kWatches || counts->signals > kSignals ||
-               mine.counter(BH_BEANCOUNTER_NUMFLOCK).held > kLocks;
+               mine_.counter(BH_BEANCOUNTER_NUMFLOCK).held > kLocks;
+    }
+
+    [[nodiscard]] bool has_refused() const {
+        return std::all_of(kCounted.begin(), kCounted.end(),
+                           [this](bh_beancounter_id id) { return mine_.counter(id).failcnt > 0; });
+    }
+
+    void expect_nothing_held() {
+        for (const auto id : kCounted) {
+            EXPECT_TRUE(mine_.settles_at_zero(id)) << loader::beancounter_name(id);
+            const bh_beancounter counter = mine_.counter(id);
+            EXPECT_LE(counter.maxheld, counter.limit) << loader::beancounter_name(id);
+        }
+        const auto left = loader::read_user_counts(inside_.inode());
+        ASSERT_TRUE(left.has_value()) << left.error().message();
+        EXPECT_EQ(left->watches, 0U);
+        EXPECT_EQ(left->signals, 0U);
+        EXPECT_EQ(mine_.state().internal, 0U) << "refused for want of a row";
+        EXPECT_EQ(charged_objects(), 0U) << "rows of objects that are gone";
+    }
+
+    const Tmpfs files_;
+    const UserNamespace inside_;
+    Bounded mine_;
+};
+
+TEST_F(StormOfUsers, CountsLocksWatchesAndSignalsExactly) {
+    Ongoing acting(&mine_, [this] { return storm(inside_, files_, Until::kDone); });
+    Onlooker onlooker([this] {
+        ::usleep(500);
+        return is_above();
     });
     EXPECT_EQ(acting.join(), 0);
     onlooker.stop();
     EXPECT_FALSE(onlooker.saw_above());
     EXPECT_GT(onlooker.looks(), 10U);
-    for (const auto id :
-         {BH_BEANCOUNTER_NUMFLOCK, BH_BEANCOUNTER_NUMINOTIFY, BH_BEANCOUNTER_NUMSIGINFO}) {
-        EXPECT_TRUE(mine.settles_at_zero(id)) << loader::beancounter_name(id);
-        const bh_beancounter counter = mine.counter(id);
-        EXPECT_LE(counter.maxheld, counter.limit) << loader::beancounter_name(id);
-        EXPECT_GT(counter.failcnt, 0U) << "it was no storm of " << loader::beancounter_name(id);
+    EXPECT_TRUE(has_refused()) << "it was no storm of one of them";
+    expect_nothing_held();
+}
+
+TEST_F(StormOfUsers, CountsExactlyWhereAllAreKilled) {
+    for (int times = 0; times < 2; ++times) {
+        const Ongoing acting(&mine_, [this] { return storm(inside_, files_, Until::kKilled); });
+        const __u64 before = mine_.counter(BH_BEANCOUNTER_NUMSIGINFO).failcnt;
+        bool was_above = false;
+        const auto is_storm = [&] {
+            return mine_.counter(BH_BEANCOUNTER_NUMSIGINFO).failcnt > before + 10 && has_refused();
+        };
+        for (int looks = 0; looks < 10'000 && !is_storm(); ++looks)
+            was_above = was_above || is_above();
+        EXPECT_TRUE(is_storm());
+        const auto cgroup = runtime::Cgroup::open("bounded");
+        ASSERT_TRUE(cgroup && cgroup->kill_all());
+        EXPECT_TRUE(cgroup->wait_empty(10'000).value());
+        EXPECT_FALSE(was_above);
     }
-    const auto left = loader::read_user_counts(inside.inode());
-    ASSERT_TRUE(left.has_value()) << left.error().message();
-    EXPECT_EQ(left->watches, 0U);
-    EXPECT_EQ(left->signals, 0U);
-    EXPECT_EQ(mine.state().internal, 0U) << "refused for want of a row";
-    EXPECT_EQ(charged_objects(), 0U) << "rows of objects that are gone";
+    expect_nothing_held();
 }
 
 }  // namespace
