@@ -92,7 +92,7 @@ Status set_bounds(const loader::Environments& environments, bh_label label, cons
                   const BeancounterBounds& wanted) {
     const loader::Bounds& bounds = wanted.bounds;
     if (const InCgroup* row = in_cgroup(wanted.counter)) {
-        const bool unlimited = bounds.limit > BH_UNLIMITED / row->unit;
+        const bool unlimited = bounds.limit >= BH_UNLIMITED / row->unit;
         BULKHEAD_TRY(
             cgroup.write(row->limit, unlimited ? "max" : std::to_string(bounds.limit * row->unit)));
         // Only of tasks do programs say why they were refused.

@@ -1,15 +1,9 @@
 // SIGKILL to the programs of ours that run: enforcement and metering go on, nothing leaks, and
 // the next command cleans up.
-#include <linux/bpf.h>
 #include <signal.h>
-#include <sys/ptrace.h>
-#include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
@@ -17,6 +11,7 @@
 #include "tests/e2e/bulkhead.h"
 #include "tests/e2e/minded.h"
 #include "tests/e2e/policy_file.h"
+#include "tests/e2e/traced.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -75,44 +70,6 @@ TEST(Killed, RunInTheMiddleOfAStart) {
             << delay_ms << " ms";
     }
 }
-
-bool changes_something(const __ptrace_syscall_info& info) {
-    constexpr std::array kCalls = {SYS_unlink, SYS_unlinkat, SYS_rmdir,
-                                   SYS_rename, SYS_renameat, SYS_renameat2};
-    constexpr std::array kCommands = {BPF_MAP_UPDATE_ELEM, BPF_MAP_DELETE_ELEM, BPF_PROG_ATTACH,
-                                      BPF_PROG_DETACH,     BPF_LINK_CREATE,     BPF_LINK_DETACH};
-    const auto is = [](const auto& known, std::uint64_t one) {
-        return std::find(known.begin(), known.end(), static_cast<int>(one)) != known.end();
-    };
-    return info.entry.nr == SYS_bpf ? is(kCommands, info.entry.args[0]) : is(kCalls, info.entry.nr);
-}
-
-// The system calls of a program that runs.
-class Traced {
-public:
-    explicit Traced(pid_t pid) : pid_(pid) {
-        EXPECT_EQ(::ptrace(PTRACE_SEIZE, pid, nullptr, PTRACE_O_TRACESYSGOOD), 0);
-        EXPECT_EQ(::ptrace(PTRACE_INTERRUPT, pid, nullptr, nullptr), 0);
-        ::waitpid(pid, nullptr, 0);
-    }
-
-    // Until it is about to change something; false: it has ended.
-    bool to_next_change() {
-        while (true) {
-            int status = 0;
-            ::ptrace(PTRACE_SYSCALL, pid_, nullptr, nullptr);
-            if (::waitpid(pid_, &status, 0) != pid_ || !WIFSTOPPED(status))
-                return false;
-            __ptrace_syscall_info info{};
-            ::ptrace(PTRACE_GET_SYSCALL_INFO, pid_, sizeof info, &info);
-            if (info.op == PTRACE_SYSCALL_INFO_ENTRY && changes_something(info))
-                return true;
-        }
-    }
-
-private:
-    pid_t pid_;
-};
 
 // An environment with everything that an end has to take away.
 class Ending {
