@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <optional>
@@ -158,11 +159,29 @@ Result<UniqueFd> open_to_append(const std::string& directory) {
     }
 }
 
+// The names in it reach the disk. EINVAL: that of this file system needs no asking.
+Status sync_directory(const std::string& directory) {
+    const UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!fd || (::fsync(fd.get()) != 0 && errno != EINVAL))
+        return fail(Error::from_errno("synchronise " + directory).advise(kRemedy));
+    return {};
+}
+
+// Its name as well, each time: whoever made it may have been killed before doing so. Others append
+// meanwhile, so that all who end at once wait for the disk together.
+Status sync_pending(const UniqueFd& file, const std::string& directory) {
+    ::flock(file.get(), LOCK_UN);
+    if (::fdatasync(file.get()) != 0)
+        return fail(
+            Error::from_errno("synchronise " + path_of(directory, "pending")).advise(kRemedy));
+    return sync_directory(directory);
+}
+
 Status append_bytes(const std::string& directory, const char* bytes, std::size_t count) {
     BULKHEAD_TRY_VALUE(file, open_to_append(directory));
     const ssize_t written = ::write(file.get(), bytes, count);
     if (written == static_cast<ssize_t>(count))
-        return {};
+        return sync_pending(file, directory);
     const int error = written < 0 ? errno : ENOSPC;
     // What is left of it would be passed over by readers; without it nobody has to.
     struct stat info {};
@@ -199,7 +218,9 @@ std::optional<Header> header_at(const std::string& bytes, std::size_t at) {
 Status make_directory(const std::string& directory) {
     for (std::size_t end = directory.find('/', 1);; end = directory.find('/', end + 1)) {
         const std::string path = directory.substr(0, end);
-        if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST)
+        if (::mkdir(path.c_str(), 0700) == 0)
+            BULKHEAD_TRY(sync_directory(path.substr(0, std::max<std::size_t>(path.rfind('/'), 1))));
+        else if (errno != EEXIST)
             return fail(Error::from_errno("make " + path)
                             .advise("BULKHEAD_LEDGER=DIR names another place for the ledger, to "
                                     "all commands alike"));

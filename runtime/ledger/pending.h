@@ -1,7 +1,7 @@
 // Final readings that wait for the ledger, in DIRECTORY/pending: appended by whoever finds an
-// environment ended, in one write, as the end of every environment pays for it; moved to the ledger
-// in batches by whoever opens that. Both are idempotent: a reading may be there twice, and counts
-// once (life.h).
+// environment ended, in one write, which reaches the disk before it is relied on; moved to the
+// ledger in batches by whoever opens that. Both are idempotent: a reading may be there twice, and
+// counts once (life.h).
 #pragma once
 
 #include <cstddef>
@@ -43,8 +43,8 @@ struct EndedExec {
 // nobody asked, and the end of an environment does not pay for it.
 bool is_kept(const std::string& directory);
 
-// All of it or nothing. When it returns, killing anybody loses nothing any more. ENOSPC: the disk
-// is full.
+// All of it or nothing. When it returns, neither killing anybody nor a power cut loses it any more.
+// ENOSPC: the disk is full.
 Status append(const std::string& directory, const Ended& ended);
 Status append(const std::string& directory, const EndedExec& ended);
 

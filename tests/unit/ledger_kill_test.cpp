@@ -12,7 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -20,6 +19,7 @@
 #include <random>
 
 #include "runtime/receipts_drain.h"
+#include "tests/unit/disk.h"
 #include "tests/unit/ledger_support.h"
 
 namespace bulkhead::tests {
@@ -70,18 +70,24 @@ struct Traced {
     int status = 0;
 };
 
-bool is_sync(pid_t child) {
+constexpr int kNone = -1;
+
+// The descriptor that a call which ends has synchronised.
+int synced_descriptor(pid_t child) {
     __ptrace_syscall_info info{};
     ::ptrace(PTRACE_GET_SYSCALL_INFO, child, sizeof info, &info);
-    static std::uint64_t call = 0;
+    static decltype(info.entry) call{};
     if (info.op == PTRACE_SYSCALL_INFO_ENTRY)
-        call = info.entry.nr;
-    return info.op == PTRACE_SYSCALL_INFO_EXIT && (call == SYS_fsync || call == SYS_fdatasync);
+        call = info.entry;
+    const bool ends = info.op == PTRACE_SYSCALL_INFO_EXIT && info.exit.is_error == 0;
+    return ends && (call.nr == SYS_fsync || call.nr == SYS_fdatasync)
+               ? static_cast<int>(call.args[0])
+               : kNone;
 }
 
 // Runs `act` in a child and kills it at its system call `kill_at` (begin and end of a call count),
-// -1: never. `synced` is called when something has reached the disk, `dying` before the kill.
-Traced trace(const std::function<int()>& act, int kill_at, const std::function<void()>& synced,
+// -1: never. `dying` is called before the kill.
+Traced trace(const std::function<int()>& act, int kill_at, Disk& disk,
              const std::function<void()>& dying) {
     const pid_t child = ::fork();
     if (child == 0) {
@@ -97,8 +103,8 @@ Traced trace(const std::function<int()>& act, int kill_at, const std::function<v
         ::waitpid(child, &traced.status, 0);
         if (!WIFSTOPPED(traced.status))
             return traced;
-        if (is_sync(child))
-            synced();
+        if (const int descriptor = synced_descriptor(child); descriptor != kNone)
+            disk.synced(child, descriptor);
         if (traced.calls++ != kill_at)
             continue;
         dying();
@@ -143,40 +149,17 @@ void expect_each_once(const std::string& directory, std::uint32_t withdrawn) {
     expect_each_exec_once(*ledger, withdrawn, serials->size());
 }
 
-void copy(const fs::path& from, const fs::path& to) {
-    std::error_code error;
-    fs::remove(to, error);
-    if (fs::exists(from))
-        fs::copy_file(from, to, error);
-    EXPECT_FALSE(error) << error.message();
-}
-
-// Of SQLite's files, those that are not there included.
-constexpr std::array kDatabaseFiles = {"ledger.db", "ledger.db-wal", "ledger.db-journal"};
-
 class LedgerKill : public testing::Test {
 protected:
     // Some environments ended; whoever comes by stores them, and is killed at a call, -1: never.
     Traced store_next(int kill_at) {
         kernel_->ended += kEndedEach;
-        return trace([this] { return store_all(kernel_, place_.path()); }, kill_at,
-                     [this] { note_durable(); }, [this] { cut_power(); });
+        return trace([this] { return store_all(kernel_, place_.path()); }, kill_at, disk_,
+                     [this] { cut_power(); });
     }
 
-    // SQLite's files as they are on the disk for sure.
-    void note_durable() {
-        fs::create_directories(durable_.path());
-        for (const char* file : kDatabaseFiles)
-            copy(place_.file(file), durable_.file(file));
-    }
-
-    // Of what SQLite wrote only that is there which it synchronised.
     void cut_power() {
-        fs::create_directories(durable_.path());
-        fs::remove_all(cut_.path());
-        fs::copy(durable_.path(), cut_.path());
-        for (const char* file : {"pending", "storing"})
-            copy(place_.file(file), cut_.file(file));
+        disk_.leave(cut_.path());
         expect_each_once(cut_.path(), kernel_->withdrawn);
     }
 
@@ -184,13 +167,13 @@ protected:
     // many were killed.
     int round() {
         fs::remove_all(place_.path());
-        fs::remove_all(durable_.path());
         kernel_->ended = 0;
         kernel_->withdrawn = 0;
         int kills = 0;
         int calls =
-            trace([this] { return store_all(kernel_, place_.path()); }, -1, [] {}, [] {}).calls;
+            trace([this] { return store_all(kernel_, place_.path()); }, -1, disk_, [] {}).calls;
         fs::remove_all(place_.path());
+        disk_.forget();
         for (int i = 0; i < kKillsEach && !HasFatalFailure(); ++i) {
             const int kill_at = std::uniform_int_distribution<int>(0, calls - 1)(random_);
             const Traced traced = store_next(kill_at);
@@ -208,7 +191,7 @@ protected:
 
     SharedKernel kernel_;
     const LedgerDirectory place_{"kill"};
-    const LedgerDirectory durable_{"kill-durable"};
+    Disk disk_{place_.path()};
     const LedgerDirectory cut_{"kill-cut"};
     std::mt19937 random_{20261124};
 };

@@ -53,11 +53,12 @@ inline ledger::EndedExec ended_exec(std::uint32_t serial) {
     return one;
 }
 
-// Empty at first, gone at last.
+// Empty at first, gone at last. In memory: what reaches a disk is what a case looks at, not how
+// long that takes.
 class LedgerDirectory {
 public:
     explicit LedgerDirectory(const std::string& name)
-        : path_(std::filesystem::path("/tmp") /
+        : path_(std::filesystem::path("/dev/shm") /
                 ("bulkhead-" + name + "-" + std::to_string(::getpid()))) {
         std::filesystem::remove_all(path_);
     }
