@@ -12,7 +12,6 @@
 #include "runtime/exporter_metrics.h"
 
 namespace bulkhead::runtime {
-namespace {
 
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
@@ -27,12 +26,6 @@ std::string text_of(Format format, const MetricFamily& family, const openmetrics
     openmetrics::write(out, family, began);
     return out;
 }
-
-std::optional<double> unknown(const ClientMetric& /*sample*/) {
-    return std::nullopt;
-}
-
-}  // namespace
 
 std::vector<const EnvironmentText*> EnvironmentTexts::of(const std::vector<Usage>& all) {
     ++calls_;
@@ -103,11 +96,9 @@ void Exporter::scrape(Format format, const TextSink& sink) {
     const FamilySink write = [&](const MetricFamily& family, const openmetrics::Began& began) {
         sink(text_of(format, family, began));
     };
-    // The sums go on over restarts of everything: they began with the ledger, which does not say
-    // when that was.
     if (last_retired_)
         for (const MetricFamily& family : retired_families(*last_retired_))
-            write(family, unknown);
+            write(family, [&](const ClientMetric&) { return began_unix_s(*last_retired_); });
     Machine machine = machine_.read();
     machine.version = version_;
     machine.up = all && machine.up;

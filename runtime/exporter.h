@@ -48,6 +48,9 @@ private:
 void write_environments(const std::vector<Usage>& all, EnvironmentTexts& texts, Format format,
                         const TextSink& sink);
 
+std::string text_of(Format format, const prometheus::MetricFamily& family,
+                    const openmetrics::Began& began);
+
 class Exporter {
 public:
     // `parent_cgroup`: the directory above the environments'.

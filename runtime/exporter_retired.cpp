@@ -1,6 +1,7 @@
 #include "runtime/exporter_retired.h"
 
 #include <array>
+#include <limits>
 #include <string>
 #include <string_view>
 
@@ -224,6 +225,29 @@ MetricFamily family_of(const Family& from, const ledger::Totals& totals) {
     return family;
 }
 
+// The same waits as a histogram, whose buckets count what is shorter, too.
+MetricFamily waits_of(const ledger::Totals& totals) {
+    MetricFamily family{"bulkhead_retired_run_queue_wait_seconds",
+                        "Waits of tasks of ended environments for a CPU, by length.",
+                        prometheus::MetricType::Histogram,
+                        {}};
+    ClientMetric metric;
+    std::uint64_t count = 0;
+    for (unsigned i = 0; i < BH_WAIT_BUCKETS; ++i) {
+        count += static_cast<std::uint64_t>(
+            total_of(totals, "cpu.waits." + std::to_string(i) + ".count"));
+        const double bound = i + 1 < BH_WAIT_BUCKETS
+                                 ? static_cast<double>(BH_WAIT_BOUND_NS(i)) / 1e9
+                                 : std::numeric_limits<double>::infinity();
+        metric.histogram.bucket.push_back({count, bound});
+    }
+    metric.histogram.sample_count = count;
+    metric.histogram.sample_sum =
+        static_cast<double>(total_of(totals, "cpu.run_queue_delay_ns")) * kNanosecond;
+    family.metric.push_back(std::move(metric));
+    return family;
+}
+
 MetricFamily family_of(const ByClass& from, const ledger::Totals& totals) {
     MetricFamily family = counter(from.name, from.help);
     for (auto one = totals.lower_bound(std::string(from.prefix));
@@ -253,12 +277,18 @@ Result<Retired> read_retired(std::span<const std::uint32_t> serials) {
     return retired;
 }
 
+std::optional<double> began_unix_s(const Retired& retired) {
+    const auto began = static_cast<double>(total_of(retired.totals, ledger::kBegan));
+    return began == 0 ? std::nullopt : std::optional(began * kNanosecond);
+}
+
 std::vector<MetricFamily> retired_families(const Retired& retired) {
     std::vector<MetricFamily> families;
     families.push_back(counter("bulkhead_retired_environments_total", "Environments that ended."));
     add(families.back(), {}, static_cast<double>(retired.environments));
     for (const Family& family : kFamilies)
         families.push_back(family_of(family, retired.totals));
+    families.push_back(waits_of(retired.totals));
     for (const ByClass& family : kByClass)
         if (MetricFamily made = family_of(family, retired.totals); !made.metric.empty())
             families.push_back(std::move(made));

@@ -5,6 +5,7 @@
 #include <prometheus/metric_family.h>
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <span>
 #include <vector>
@@ -22,6 +23,9 @@ struct Retired {
 
 // Stores what ended until now and reads the sums. `serials`: of environments that are there.
 Result<Retired> read_retired(std::span<const std::uint32_t> serials);
+
+// Since when the sums count; none: there is nothing in them.
+std::optional<double> began_unix_s(const Retired& retired);
 
 std::vector<prometheus::MetricFamily> retired_families(const Retired& retired);
 

@@ -129,8 +129,25 @@ Result<std::size_t> Ledger::store(std::span<const Entry> receipts,
     // wrote who was killed before doing so. What looks stored could be gone after a power cut.
     sums["batches"] += 1;
     BULKHEAD_TRY(add_to_totals(sums));
+    BULKHEAD_TRY(note_begin());
     BULKHEAD_TRY(transaction->commit());
     return added;
+}
+
+// Once: what ends later may have started earlier.
+Status Ledger::note_begin() {
+    auto note = database_->prepare(
+        "INSERT INTO totals (path, high, low) SELECT ?1, first / ?2, first % ?2"
+        " FROM (SELECT min(started_ns) AS first FROM receipts) WHERE first IS NOT NULL");
+    auto noted = database_->prepare("SELECT 1 FROM totals WHERE path = ?");
+    if (!note || !noted)
+        return fail(std::move(note ? noted : note).error());
+    noted->bind(0, std::string(kBegan));
+    BULKHEAD_TRY_VALUE(is_noted, noted->step());
+    if (is_noted)
+        return {};
+    note->bind(0, std::string(kBegan)).bind(1, signed_of(kCarry));
+    return note->run();
 }
 
 Status Ledger::add_to_totals(const Totals& sums) {

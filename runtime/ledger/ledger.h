@@ -8,6 +8,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "loader/result.h"
@@ -37,6 +38,9 @@ struct ExecEntry {
 
 // Sums of every number of all receipts of environments, by its path in the document: "cpu.user_ns".
 using Totals = std::map<std::string, unsigned __int128>;
+
+// Beside them: since when they count, in nanoseconds since 1970. It never moves.
+inline constexpr std::string_view kBegan = "began_unix_ns";
 
 struct Filter {
     std::string environment;                     // empty: all
@@ -79,6 +83,7 @@ public:
 private:
     explicit Ledger(std::unique_ptr<Database> database) : database_(std::move(database)) {}
 
+    Status note_begin();
     Status add_to_totals(const Totals& sums);
     Result<std::size_t> insert_execs(std::span<const ExecEntry> execs);
     Result<std::vector<Entry>> receipts_in(const char* query, const Filter& filter) const;

@@ -208,6 +208,53 @@ TEST(Machine, CountersOfProgramsBeganWithTheLoad) {
     EXPECT_GT(found, 0U);
 }
 
+std::string retired_text(Format format, const Retired& retired, const std::string& name) {
+    std::string text;
+    for (const MetricFamily& family : retired_families(retired))
+        if (family.name == name)
+            text = text_of(format, family, [&](const auto&) { return began_unix_s(retired); });
+    return text;
+}
+
+TEST(Retired, WaitsAreAHistogramByTheSameBoundsAsThoseOfWhoLives) {
+    const std::string retired_name = "bulkhead_retired_run_queue_wait_seconds";
+    const std::string name = "bulkhead_environment_run_queue_wait_seconds";
+    const Retired retired{{{"cpu.waits.0.count", 3},
+                           {"cpu.waits.2.count", 2},
+                           {"cpu.run_queue_delay_ns", 1'500'000'000}},
+                          1,
+                          {}};
+    for (const Format format : {Format::kText, Format::kOpenMetrics}) {
+        const std::string text = retired_text(format, retired, retired_name);
+        const std::string all = page_of_web(format, Coding::kPlain).body;
+        const std::regex bucket(name + "_bucket\\{environment=\"web\",(le=\"[^\"]+\")\\}");
+        int buckets = 0;
+        for (std::sregex_iterator one(all.begin(), all.end(), bucket), none; one != none; ++one) {
+            const char* count = buckets < 2 ? "3" : "5";
+            EXPECT_NE(text.find(retired_name + "_bucket{" + (*one)[1].str() + "} " + count + "\n"),
+                      std::string::npos)
+                << (*one)[1] << " in " << text;
+            ++buckets;
+        }
+        EXPECT_EQ(buckets, BH_WAIT_BUCKETS);
+        EXPECT_NE(text.find(retired_name + "_count 5\n"), std::string::npos) << text;
+        EXPECT_NE(text.find(retired_name + "_sum 1.5\n"), std::string::npos) << text;
+    }
+}
+
+TEST(Retired, SumsSaySinceWhenTheyCount) {
+    const ledger::Totals totals = {{std::string(ledger::kBegan), 1'700'000'000'500'000'000}};
+    const std::string name = "bulkhead_retired_forks_total";
+    const std::string created = "bulkhead_retired_forks_created ";
+    EXPECT_NE(retired_text(Format::kOpenMetrics, {totals, 1, {}}, name)
+                  .find(created + "1700000000.500\n"),
+              std::string::npos);
+    EXPECT_EQ(retired_text(Format::kOpenMetrics, {}, name).find(created), std::string::npos)
+        << "there are none yet";
+    EXPECT_EQ(retired_text(Format::kText, {totals, 1, {}}, name).find("_created"),
+              std::string::npos);
+}
+
 std::set<std::string> exported() {
     std::set<std::string> names;
     for (const EnvironmentMetric& metric : environment_metrics())
