@@ -18,6 +18,11 @@ std::int64_t signed_of(std::uint64_t value) {
     return static_cast<std::int64_t>(value);
 }
 
+// The clock was set back since: of what a life used there is nothing after its end, and no less at
+// a later moment.
+constexpr const char* kForgetLater =
+    "DELETE FROM readings WHERE boot = ? AND loaded_ns = ? AND serial = ? AND noted_ns > ?";
+
 void bind_life(Statement& statement, const Life& life) {
     statement.bind(0, life.boot)
         .bind(1, signed_of(life.loaded_ns))
@@ -104,8 +109,7 @@ Result<std::size_t> Ledger::store(std::span<const Entry> receipts,
         "INSERT INTO receipts (boot, loaded_ns, serial, environment, started_ns, ended_ns, "
         "document)"
         " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING");
-    auto forget = database_->prepare(
-        "DELETE FROM readings WHERE boot = ? AND loaded_ns = ? AND serial = ? AND noted_ns > ?");
+    auto forget = database_->prepare(kForgetLater);
     if (!insert || !forget)
         return fail(std::move(insert ? forget : insert).error());
     BULKHEAD_TRY_VALUE(added, insert_execs(execs));
@@ -121,7 +125,6 @@ Result<std::size_t> Ledger::store(std::span<const Entry> receipts,
             continue;
         ++added;
         add_numbers(receipt.document, sums);
-        // The clock was set back since: a life has no reading after its end.
         bind_life(*forget, receipt.life);
         BULKHEAD_TRY(forget->bind(3, signed_of(receipt.until_unix_ns)).run());
     }
@@ -256,9 +259,12 @@ Status Ledger::note(std::span<const Entry> readings) {
         "document)"
         " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE NOT EXISTS (SELECT 1 FROM receipts WHERE boot ="
         " ?1 AND loaded_ns = ?2 AND serial = ?3) ON CONFLICT DO NOTHING");
-    if (!insert)
-        return fail(std::move(insert).error());
+    auto forget = database_->prepare(kForgetLater);
+    if (!insert || !forget)
+        return fail(std::move(insert ? forget : insert).error());
     for (const Entry& reading : readings) {
+        bind_life(*forget, reading.life);
+        BULKHEAD_TRY(forget->bind(3, signed_of(reading.until_unix_ns)).run());
         bind_life(*insert, reading.life);
         insert->bind(3, reading.environment)
             .bind(4, signed_of(reading.started_unix_ns))

@@ -326,5 +326,49 @@ TEST(Accuracy, MemoryOverTimeIsThatOfASampler) {
     EXPECT_NEAR(metered, sampled, sampled / 100);
 }
 
+// The machine's calendar, for as long as the object lives; it goes back by what it was moved.
+class ClockSet {
+public:
+    explicit ClockSet(time_t by_s) : by_s_(by_s) { move(by_s); }
+    ClockSet(const ClockSet&) = delete;
+    ClockSet& operator=(const ClockSet&) = delete;
+    ~ClockSet() { move(-by_s_); }
+
+private:
+    static void move(time_t by_s) {
+        timespec now{};
+        ::clock_gettime(CLOCK_REALTIME, &now);
+        now.tv_sec += by_s;
+        EXPECT_EQ(::clock_settime(CLOCK_REALTIME, &now), 0);
+    }
+
+    time_t by_s_;
+};
+
+TEST(Accuracy, CountsGoOnWhereverTheClockIsSet) {
+    constexpr time_t kDay = 86'400;
+    const NothingLeft nothing_left;
+    const Detached box("box", kIdle);
+    const OverTime begin = over_time();
+    Json before = used();
+    for (const time_t by_s : {kDay, -2 * kDay}) {
+        const ClockSet clock(by_s);
+        done("i=0; while [ $i -lt 2000 ]; do i=$((i+1)); done");
+        const auto [total_us, now] =
+            when_quiet([] { return cgroup_number("cpu.stat", "usage_usec"); });
+        expect_cpu(now["cpu"]["total_ns"], total_us, "total");
+        for (const char* path : {"/cpu/total_ns", "/cpu/run_queue_delay_ns", "/memory/byte_seconds",
+                                 "/memory/faults", "/tasks/execs", "/pressure/cpu/some_ns"}) {
+            const Json::json_pointer at(path);
+            EXPECT_GE(now[at], before[at]) << path << " went back";
+        }
+        EXPECT_LT(now["cpu"]["run_queue_delay_ns"], 3'600'000'000'000) << "no day was waited";
+        before = now;
+    }
+    const OverTime end = over_time();
+    const double most = (end.at_s - begin.at_s + 2) * before["memory"]["peak_bytes"].get<double>();
+    EXPECT_LT(end.byte_seconds - begin.byte_seconds, most) << "a day was counted";
+}
+
 }  // namespace
 }  // namespace bulkhead::tests

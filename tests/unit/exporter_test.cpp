@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <regex>
@@ -13,6 +15,8 @@
 #include "runtime/agent/listen_socket.h"
 #include "runtime/agent/page.h"
 #include "runtime/exporter_metrics.h"
+#include "runtime/ledger/pending.h"
+#include "tests/unit/ledger_support.h"
 
 namespace bulkhead::runtime {
 namespace {
@@ -253,6 +257,33 @@ TEST(Retired, SumsSaySinceWhenTheyCount) {
         << "there are none yet";
     EXPECT_EQ(retired_text(Format::kText, {totals, 1, {}}, name).find("_created"),
               std::string::npos);
+}
+
+// As it does where no programs are loaded, with the ledger alone.
+std::string scraped(Exporter& exporter) {
+    std::string text;
+    exporter.scrape(Format::kText, [&](std::string_view piece) { text += piece; });
+    return text;
+}
+
+TEST(Exporter, SaysWhetherWhatEndedIsInTheLedger) {
+    const tests::LedgerDirectory place("exporter");
+    ASSERT_TRUE(ledger::append(place.path(), tests::ended(1)));
+    ::setenv("BULKHEAD_LEDGER", place.path().c_str(), 1);
+    Exporter exporter("/no/such/cgroup", "1.2.3");
+    const auto says = [&](const std::string& line) {
+        return scraped(exporter).find("\n" + line + "\n") != std::string::npos;
+    };
+    EXPECT_TRUE(says("bulkhead_ledger_up 1"));
+    EXPECT_TRUE(says("bulkhead_retired_environments_total 1"));
+    const std::string database = place.file("ledger.db");
+    std::filesystem::rename(database, database + ".kept");
+    std::ofstream(database) << std::string(4096, 'x');
+    EXPECT_TRUE(says("bulkhead_ledger_up 0"));
+    EXPECT_TRUE(says("bulkhead_retired_environments_total 1")) << "as of the last time";
+    std::filesystem::rename(database + ".kept", database);
+    EXPECT_TRUE(says("bulkhead_ledger_up 1"));
+    ::unsetenv("BULKHEAD_LEDGER");
 }
 
 std::set<std::string> exported() {

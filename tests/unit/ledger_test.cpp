@@ -10,6 +10,7 @@
 #include <csignal>
 #include <fstream>
 
+#include "runtime/ledger/bill.h"
 #include "runtime/receipts_drain.h"
 #include "tests/unit/json_print.h"
 #include "tests/unit/ledger_support.h"
@@ -269,6 +270,78 @@ TEST(Ledger, KeepsTheLastReadingBeforeAMoment) {
     ASSERT_EQ(ledger->readings_before(300)->size(), 1U);
     EXPECT_EQ((*ledger->readings_before(300))[0].until_unix_ns, 200U);
     EXPECT_TRUE(ledger->readings_before(100)->empty());
+}
+
+// What a life had used of CPU time at the hours of a clock, as noted, and at its end.
+struct Noted {
+    int hour;
+    std::uint64_t cpu_ms;
+};
+
+std::uint64_t unix_ns_at(double hour) {
+    return kBootUnixNs + static_cast<std::uint64_t>(hour * 3600) * kSecondNs;
+}
+
+// As bills of consecutive periods, which end at these hours, have it.
+std::vector<std::uint64_t> billed_ms(const std::vector<Noted>& noted, Noted end,
+                                     const std::vector<double>& edges) {
+    const LedgerDirectory place("clock");
+    auto ledger = Ledger::open(place.path());
+    ledger::Entry entry = runtime::to_entry(ended(1));
+    const auto at = [&](Noted one) {
+        entry.until_unix_ns = unix_ns_at(one.hour);
+        entry.document = {{"cpu", {{"total_ns", one.cpu_ms * 1'000'000}}}};
+        return std::span<const ledger::Entry>(&entry, 1);
+    };
+    for (const Noted& one : noted)
+        EXPECT_TRUE(ledger->note(at(one)));
+    EXPECT_TRUE(ledger->store(at(end)));
+    std::vector<std::uint64_t> billed;
+    std::uint64_t from = 0;
+    for (const double edge : edges) {
+        const ledger::Period period{from, unix_ns_at(edge)};
+        const ledger::Bill bill = ledger::make_bill(
+            period, ledger::unpriced(),
+            {.before_begin = *ledger->readings_before(period.begin_unix_ns),
+             .noted = *ledger->readings_before(period.end_unix_ns),
+             .ended = *ledger->receipts({"", period.begin_unix_ns, period.end_unix_ns}),
+             .running = {}});
+        billed.push_back(0);
+        for (const ledger::BillLine& line : bill.lines)
+            for (const ledger::BillItem& item : line.items)
+                if (item.price->quantity->path == std::string("cpu.total_ns"))
+                    billed.back() += item.used.value_or(0) / 1'000'000;
+        from = period.end_unix_ns;
+    }
+    return billed;
+}
+
+TEST(Ledger, BillsEachUseOnceWhereTheClockIsSetForwardAndBack) {
+    using Used = std::vector<std::uint64_t>;
+    const std::vector<double> edges = {1.5, 2.5, 4.5, 6.5};
+    EXPECT_EQ(billed_ms({{1, 10}, {2, 20}}, {3, 60}, edges), (Used{10, 10, 40, 0}));
+    EXPECT_EQ(billed_ms({{1, 10}, {4, 20}}, {5, 60}, edges), (Used{10, 0, 10, 40})) << "forward";
+    EXPECT_EQ(billed_ms({{1, 10}, {4, 20}, {2, 30}}, {5, 60}, edges), (Used{10, 20, 0, 30}))
+        << "forward and back";
+    EXPECT_EQ(billed_ms({{4, 10}, {1, 20}}, {2, 60}, edges), (Used{20, 40, 0, 0})) << "back";
+    EXPECT_EQ(billed_ms({{2, 10}}, {1, 60}, edges), (Used{60, 0, 0, 0}))
+        << "back to before the start";
+}
+
+TEST(Ledger, KeepsSinceWhenTheSumsCount) {
+    const LedgerDirectory place("ledger");
+    auto ledger = Ledger::open(place.path());
+    ASSERT_TRUE(ledger);
+    const auto store = [&](std::uint32_t serial, std::uint64_t started_unix_ns) {
+        ledger::Entry receipt = runtime::to_entry(ended(serial));
+        receipt.started_unix_ns = started_unix_ns;
+        EXPECT_TRUE(ledger->store({&receipt, 1}));
+        return total(*ledger, std::string(ledger::kBegan));
+    };
+    EXPECT_TRUE(ledger->store({}));
+    EXPECT_EQ(total(*ledger, std::string(ledger::kBegan)), 0U);
+    EXPECT_EQ(store(1, kBootUnixNs), kBootUnixNs);
+    EXPECT_EQ(store(2, kBootUnixNs - kSecondNs), kBootUnixNs) << "it ended later";
 }
 
 }  // namespace
