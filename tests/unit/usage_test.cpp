@@ -7,6 +7,7 @@
 #include <cstring>
 #include <fstream>
 #include <limits>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -77,6 +78,49 @@ TEST(Usage, JsonHasUnitsInItsNames) {
     EXPECT_EQ(json["cpu"]["user_ns"], 1'500'000'000);
     EXPECT_EQ(json["memory"]["current_bytes"], 4096);
     EXPECT_EQ(json["network"]["received_bytes"], 100);
+}
+
+// What stands in the first column of the table of numbers in docs/metering.md.
+std::set<std::string> described_numbers() {
+    std::ifstream page(BULKHEAD_SOURCE_DIR "/docs/metering.md");
+    std::set<std::string> paths;
+    const std::regex path("`([a-z_0-9.]+)`");
+    bool is_in_table = false;
+    for (std::string line; std::getline(page, line);) {
+        is_in_table =
+            line.starts_with("| In `usage --json`") || (is_in_table && line.starts_with("|"));
+        const std::string first = line.substr(0, line.find('|', 2));
+        if (!is_in_table || first.starts_with("| In"))
+            continue;
+        for (std::sregex_iterator one(first.begin(), first.end(), path), none; one != none; ++one)
+            paths.insert((*one)[1]);
+    }
+    return paths;
+}
+
+// Each number of the document is below one of the paths; `used` gets those.
+void expect_described(const std::string& path, const Json& node,
+                      const std::set<std::string>& described, std::set<std::string>& used) {
+    if (described.contains(path)) {
+        used.insert(path);
+        return;
+    }
+    EXPECT_FALSE(node.members().empty()) << path << " is not in docs/metering.md";
+    for (const auto& [key, value] : node.members())
+        expect_described(path.empty() ? key : path + "." + key, value, described, used);
+}
+
+TEST(Usage, EachNumberIsDescribedAndNothingElse) {
+    Usage all = usage_of(reading());
+    all.unlearned = 1;
+    all.network[BH_FAMILY_OTHER] = {{1, 1}, {1, 1}, 0, 1};
+    all.budget_actions.paused = 1;
+    all.plan_moves.memory_raised = 1;
+    const std::set<std::string> described = described_numbers();
+    std::set<std::string> used;
+    expect_described("", to_json(all), described, used);
+    for (const std::string& path : described)
+        EXPECT_TRUE(used.contains(path)) << path << " of docs/metering.md is no number of usage";
 }
 
 TEST(Usage, RefusalsAreByClassAndInTotal) {
