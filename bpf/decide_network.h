@@ -15,6 +15,7 @@ struct bh_endpoint {
 	__u8 protocol; /* TCP for MPTCP */
 	__u8 flags; /* the programs': of the refusal, if it is one */
 	__u32 rule; /* number of the rule that decided; 0: none did */
+	struct bh_label owner; /* the environment whose socket is there; serial 0: none is known */
 };
 
 BH_PURE __u8 bh_rule_protocol(__u32 protocol)
@@ -57,6 +58,12 @@ BH_PURE void bh_map_unspecified(__u8 *address)
 		address[12] = 127, address[15] = 1;
 }
 
+/* The kernel finds sockets by address for these, so that names of environments hold for them. */
+BH_PURE int bh_protocol_has_names(__u32 protocol)
+{
+	return protocol == BH_IPPROTO_TCP || protocol == BH_IPPROTO_UDP;
+}
+
 /* As which family packets to `address` leave. */
 BH_PURE enum bh_family bh_family_of_address(const __u8 *address)
 {
@@ -70,15 +77,35 @@ BH_PURE enum bh_family bh_family_of_address(const __u8 *address)
 	return BH_FAMILY_IPV6;
 }
 
+/* 127.0.0.0/8 and ::1, which are the machine's own in every network namespace. */
+BH_PURE int bh_is_loopback(const __u8 *address)
+{
+	__u64 high, low;
+
+	if (bh_family_of_address(address) == BH_FAMILY_IPV4)
+		return address[12] == 127;
+	__builtin_memcpy(&high, address, sizeof(high));
+	__builtin_memcpy(&low, address + 8, sizeof(low));
+	return !high && low == (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? 1ULL << 56 : 1);
+}
+
+/* A group's address, where many may listen. */
+BH_PURE int bh_is_multicast(const __u8 *address)
+{
+	if (bh_family_of_address(address) == BH_FAMILY_IPV4)
+		return address[12] >= 224;
+	return address[0] == 0xff;
+}
+
 BH_PURE int bh_port_rule_fits(const struct bh_port_rule *entry, const struct bh_endpoint *end)
 {
 	return (!entry->protocol || entry->protocol == end->protocol) &&
 	       entry->first <= end->port && end->port <= entry->last;
 }
 
-/* The first entry that fits decides; BH_VERDICT_REFUSE when none does. Says which in `end`. */
-BH_PURE int bh_port_verdict(const struct bh_port_rule *entries, __u32 count,
-			    struct bh_endpoint *end)
+/* The first entry that fits decides; BH_VERDICT_NONE when none does. Says which in `end`. */
+BH_PURE int bh_fitting_verdict(const struct bh_port_rule *entries, __u32 count,
+			       struct bh_endpoint *end)
 {
 	__u32 i;
 
@@ -88,7 +115,16 @@ BH_PURE int bh_port_verdict(const struct bh_port_rule *entries, __u32 count,
 		end->rule = entries[i].rule;
 		return entries[i].verdict;
 	}
-	return BH_VERDICT_REFUSE;
+	return BH_VERDICT_NONE;
+}
+
+/* Likewise, and what no entry fits is refused. */
+BH_PURE int bh_port_verdict(const struct bh_port_rule *entries, __u32 count,
+			    struct bh_endpoint *end)
+{
+	int verdict = bh_fitting_verdict(entries, count, end);
+
+	return verdict == BH_VERDICT_NONE ? BH_VERDICT_REFUSE : verdict;
 }
 
 /* Whether `end`, the own end of a socket, may be served. */

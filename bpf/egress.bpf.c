@@ -4,11 +4,12 @@
  * and the peer of a connected socket again at each send, as the rules may have changed. What
  * answers a connection that was accepted passes: whom to serve is LISTEN's matter.
  *
- * The kernel sends more than these hooks see; bh_cg_filter judges the packets.
+ * The kernel sends more than these hooks see; bh_cg_filter judges the packets. Where a policy names
+ * environments, programs on the cgroup decide what these leave to them (egress_names.bpf.c).
  *
  * Also here: the agent is not reached by an environment in the host's network.
  */
-#include "bpf/egress.bpf.h"
+#include "bpf/reach.bpf.h"
 
 #define BH_MSG_FASTOPEN 0x20000000
 #define BH_TCP_CLOSE 7
@@ -67,8 +68,8 @@ static __noinline int bh_refuse_reach(struct bh_subject *subject, struct sock *s
 		.values = { sk->__sk_common.skc_family, sk->sk_type, to->protocol, to->port },
 		.name = (const char *)to->address,
 		.name_bytes = sizeof(to->address),
+		.reached = to->owner,
 	};
-
 	int refused;
 
 	if (error)
@@ -101,11 +102,88 @@ static __always_inline bool bh_is_agent(struct bh_subject *subject, __u16 port)
 	return !subject->env || !meta || (meta->agent_port && port == meta->agent_port);
 }
 
+/* Who has the verdict on what a socket reaches. */
+enum bh_judge_of {
+	BH_JUDGED_HERE,
+	BH_JUDGED_BY_CGROUP, /* the programs on the environment's cgroup */
+	BH_JUDGED_NOWHERE, /* they do not see this socket, which was made outside */
+};
+
+/* Whether the cgroup at this address is the one of this id or below it. */
+__weak __noinline int bh_is_cgroup_within(__u64 address, __u64 id)
+{
+	struct cgroup *cgroup = (struct cgroup *)address;
+	int depth;
+
+	for (depth = 0; depth < BH_MAX_SOCKET_CGROUP_DEPTH && cgroup; depth++) {
+		if (BPF_CORE_READ(cgroup, kn, id) == id)
+			return 1;
+		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
+	}
+	return 0;
+}
+
+/* The flag of the record also stands while the policy changes: the policy's own tells. */
+static __noinline int bh_who_judges(struct bh_subject *subject, struct sock *sk)
+{
+	struct bh_policy *policy;
+	bool names = false;
+	int i;
+
+	if (!subject->env || !(subject->env->flags & BH_ENV_NAMES) ||
+	    !bh_protocol_has_names(sk->sk_protocol))
+		return BH_JUDGED_HERE;
+	for (i = 0; i < BH_MAX_TRIES; i++) {
+		policy = bh_policy_of(subject);
+		names = policy && policy->flags & BH_POLICY_NAMES;
+		if (bh_is_current(subject))
+			break;
+		bh_subject_resolve(subject);
+	}
+	if (!names || !subject->env)
+		return BH_JUDGED_HERE;
+	if (bh_is_cgroup_within((__u64)BPF_CORE_READ(sk, sk_cgrp_data.cgroup),
+				subject->env->cgroup_id))
+		return BH_JUDGED_BY_CGROUP;
+	return BH_JUDGED_NOWHERE;
+}
+
+/* False: there is no memory for the mark by which those programs know what is theirs. */
+static __always_inline bool bh_leave_to_cgroup(struct sock *sk)
+{
+	struct bh_exec_task *of = bh_exec_task_of(bpf_get_current_task_btf());
+	struct bh_reach *reach =
+		bpf_sk_storage_get(&bh_reaches, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!reach)
+		return false;
+	reach->exec = of ? of->number : 0;
+	reach->flags |= BH_REACH_ASKED;
+	return true;
+}
+
+/* As bh_judge(); where nobody can find out whom it reaches, nothing is reached. */
+static __noinline int bh_judge_here(struct bh_subject *subject, struct bh_endpoint *to, __u32 judge)
+{
+	int verdict = bh_judge(subject, to);
+
+	if (verdict != BH_VERDICT_ALLOW || judge == BH_JUDGED_HERE ||
+	    !BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS))
+		return verdict;
+	to->rule = 0;
+	to->flags = bh_settle(subject, BH_CLASS_EGRESS, &to->rule) | BH_REFUSAL_INTERNAL;
+	return BH_VERDICT_REFUSE;
+}
+
+/* In flags of an endpoint, beside those of a refusal: the programs on the cgroup decide. */
+#define BH_ENDPOINT_LEFT (1 << 6)
+
 /* AF_UNSPEC takes the peer away. */
 static __always_inline int bh_check_connect(struct bh_subject *subject, struct sock *sk,
 					    struct sockaddr *address, struct bh_endpoint *to)
 {
 	struct bh_name name = {};
+	int judge;
 
 	if (!bh_shares_network(subject) && !BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS))
 		return 0;
@@ -116,8 +194,14 @@ static __always_inline int bh_check_connect(struct bh_subject *subject, struct s
 	bh_from_name(to, &name, name.family);
 	if (bh_is_agent(subject, bpf_ntohs(name.port)))
 		return bh_refuse_reach(subject, sk, to, BH_BY(socket_connect, SELF), -EPERM);
-	if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS) ||
-	    bh_judge(subject, to) == BH_VERDICT_ALLOW)
+	if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS))
+		return 0;
+	judge = bh_who_judges(subject, sk);
+	if (judge == BH_JUDGED_BY_CGROUP && bh_leave_to_cgroup(sk)) {
+		to->flags = BH_ENDPOINT_LEFT;
+		return 0;
+	}
+	if (bh_judge_here(subject, to, judge) == BH_VERDICT_ALLOW)
 		return 0;
 	return bh_refuse_reach(subject, sk, to, BH_BY(socket_connect, EGRESS), -EPERM);
 }
@@ -171,15 +255,15 @@ int BPF_PROG(bh_sock_connect, struct socket *sock, struct sockaddr *address)
 	if (!sk || !bh_is_inet(sk->__sk_common.skc_family) || !bh_subject_current(&subject))
 		return 0;
 	refused = bh_check_connect(&subject, sk, address, &to);
-	if (!refused)
+	if (!refused && !(to.flags & BH_ENDPOINT_LEFT))
 		bh_count_connect(&subject, sock, sk, address, &to);
 	return refused;
 }
 
 static __always_inline int bh_check_reach(struct bh_subject *subject, struct sock *sk,
-					  struct bh_endpoint *to)
+					  struct bh_endpoint *to, int judge)
 {
-	int verdict = bh_judge(subject, to);
+	int verdict = bh_judge_here(subject, to, judge);
 
 	if (verdict == BH_VERDICT_ALLOW)
 		return 0;
@@ -204,9 +288,24 @@ static __always_inline __u16 bh_family_of_name(struct sock *sk, const struct bh_
 	return BH_AF_INET6;
 }
 
+/* Whose the other end is was found when the stream connected. A datagram's may be another's now. */
+static __always_inline bool bh_knows_peer(struct sock *sk, struct bh_endpoint *to)
+{
+	struct bh_reach *reach = NULL;
+
+	if (sk->sk_type == BH_SOCK_STREAM)
+		reach = bpf_sk_storage_get(&bh_reaches, sk, NULL, 0);
+	if (!reach || !(reach->flags & BH_REACH_KNOWN))
+		return false;
+	to->owner = reach->peer;
+	return true;
+}
+
+/* What is not known here is left to the filter of packets. */
 static __always_inline int bh_check_peer_of(struct bh_subject *subject, struct sock *sk,
 					    struct bh_endpoint *to)
 {
+	int judge = bh_who_judges(subject, sk);
 	__u8 state = sk->__sk_common.skc_state;
 	struct sock *first = sk;
 
@@ -216,8 +315,23 @@ static __always_inline int bh_check_peer_of(struct bh_subject *subject, struct s
 		first = BPF_CORE_READ((struct mptcp_sock *)sk, first);
 	if (sk->sk_type == BH_SOCK_STREAM && bh_is_accepted((struct inet_sock *)first))
 		return 0;
+	if (judge == BH_JUDGED_BY_CGROUP) {
+		if (!bh_knows_peer(sk, to))
+			return 0;
+		judge = BH_JUDGED_HERE;
+	}
 	bh_from_peer(to, sk);
-	return bh_check_reach(subject, sk, to);
+	return bh_check_reach(subject, sk, to, judge);
+}
+
+static __always_inline int bh_check_named(struct bh_subject *subject, struct sock *sk,
+					  struct bh_endpoint *to)
+{
+	int judge = bh_who_judges(subject, sk);
+
+	if (judge == BH_JUDGED_BY_CGROUP && bh_leave_to_cgroup(sk))
+		return 0;
+	return bh_check_reach(subject, sk, to, judge);
 }
 
 /* A stream has a name for a message only with Fast Open, which connects without socket_connect. */
@@ -244,7 +358,7 @@ static __noinline int bh_check_send(struct bh_subject *subject, struct sock *sk,
 		if (stream && bh_is_agent(subject, to.port))
 			return bh_refuse_reach(subject, sk, &to, BH_BY(socket_sendmsg, SELF),
 					       -EPERM);
-		return asked ? bh_check_reach(subject, sk, &to) : 0;
+		return asked ? bh_check_named(subject, sk, &to) : 0;
 	}
 	return asked ? bh_check_peer_of(subject, sk, &to) : 0;
 }

@@ -6,25 +6,70 @@
 #ifndef BULKHEAD_EGRESS_BPF_H
 #define BULKHEAD_EGRESS_BPF_H
 
-#include "bpf/refuse.bpf.h"
+#include "bpf/peers.bpf.h"
 #include "bpf/decide_network.h"
 
-static __always_inline struct bh_route *bh_route_of(struct bh_subject *subject,
-						    struct bh_endpoint *to)
+/*
+ * What the policy of {slot, serial} says by name of the environment that has the socket there;
+ * BH_VERDICT_NONE: nothing, or that environment ended. Its name is read before its serial.
+ *
+ * Global like the next, so that the verifier looks at it once in a program.
+ */
+__weak __noinline int bh_named_verdict(struct bh_endpoint *to, __u32 slot, __u32 serial,
+				       __u32 generation)
+{
+	struct bh_peer_key key = {
+		.policy = { .label = { slot, serial }, .generation = generation },
+	};
+	struct bh_environment *other;
+	struct bh_peer *row;
+
+	if (!to)
+		return BH_VERDICT_NONE;
+	other = bh_living(to->owner);
+	if (!other)
+		return BH_VERDICT_NONE;
+	__builtin_memcpy(key.name, other->name, sizeof(key.name));
+	barrier();
+	if (*(volatile __u32 *)&other->serial != to->owner.serial)
+		return BH_VERDICT_NONE;
+	row = bpf_map_lookup_elem(&bh_peers, &key);
+	return row ? bh_fitting_verdict(row->ports, BH_MAX_PEER_PORTS, to) : BH_VERDICT_NONE;
+}
+
+__weak __noinline int bh_address_verdict(struct bh_endpoint *to, __u32 slot, __u32 serial,
+					 __u32 generation)
 {
 	struct bh_route_key key = {
 		.prefix_bits = BH_ROUTE_FIXED_BITS + 128,
-		.label = subject->label,
-		.generation = BH_CONTROL_GENERATION(subject->control),
+		.label = { slot, serial },
+		.generation = generation,
 	};
+	struct bh_route *route;
 
+	if (!to)
+		return BH_VERDICT_REFUSE;
 	__builtin_memcpy(key.address, to->address, sizeof(key.address));
-	return bpf_map_lookup_elem(&bh_routes, &key);
+	route = bpf_map_lookup_elem(&bh_routes, &key);
+	return route ? bh_port_verdict(route->ports, BH_MAX_ROUTE_PORTS, to) : BH_VERDICT_REFUSE;
+}
+
+static __always_inline int bh_verdict_now(const struct bh_subject *subject, struct bh_endpoint *to)
+{
+	__u32 slot = subject->label.slot, serial = subject->label.serial;
+	__u32 generation = BH_CONTROL_GENERATION(subject->control);
+	int verdict = BH_VERDICT_NONE;
+
+	if (to->owner.serial)
+		verdict = bh_named_verdict(to, slot, serial, generation);
+	if (verdict == BH_VERDICT_NONE)
+		verdict = bh_address_verdict(to, slot, serial, generation);
+	return verdict;
 }
 
 /*
- * The verdict of one policy entire; what no row and no entry gives is refused. Leaves in `to` what
- * a refusal is recorded with.
+ * The verdict of one policy entire, by the name before the address; what no row and no entry gives
+ * is refused. Leaves in `to` what a refusal is recorded with.
  */
 static __noinline int bh_judge(struct bh_subject *subject, struct bh_endpoint *to)
 {
@@ -33,15 +78,12 @@ static __noinline int bh_judge(struct bh_subject *subject, struct bh_endpoint *t
 	if (!subject || !to)
 		return BH_VERDICT_REFUSE;
 	for (i = 0; i < BH_MAX_TRIES; i++) {
-		struct bh_route *route;
-		int verdict = BH_VERDICT_REFUSE;
+		int verdict;
 
 		if (!BH_CONTROL_REFUSES(subject->control, BH_CLASS_EGRESS))
 			return BH_VERDICT_ALLOW;
 		to->rule = 0;
-		route = bh_route_of(subject, to);
-		if (route)
-			verdict = bh_port_verdict(route->ports, BH_MAX_ROUTE_PORTS, to);
+		verdict = bh_verdict_now(subject, to);
 		if (verdict != BH_VERDICT_ALLOW)
 			to->flags = bh_settle(subject, BH_CLASS_EGRESS, &to->rule);
 		if (bh_is_current(subject))

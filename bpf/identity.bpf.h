@@ -79,6 +79,18 @@ static __always_inline bool bh_label_equal(struct bh_label a, struct bh_label b)
 	return a.slot == b.slot && a.serial == b.serial;
 }
 
+/* NULL: that environment ended. */
+static __always_inline struct bh_environment *bh_living(struct bh_label label)
+{
+	__u32 slot = label.slot;
+	struct bh_environment *env;
+
+	if (!label.serial)
+		return NULL;
+	env = bpf_map_lookup_elem(&bh_envs, &slot);
+	return env && *(volatile __u32 *)&env->serial == label.serial ? env : NULL;
+}
+
 /* The label of any task; serial 0 for one of the host. */
 static __always_inline struct bh_label bh_label_of(struct task_struct *task)
 {

@@ -29,17 +29,6 @@ static __noinline bool bh_names_peer(struct bh_policy_key *policy, struct bh_env
 	return row && row->acts & act;
 }
 
-static __always_inline struct bh_environment *bh_living(struct bh_label label)
-{
-	__u32 slot = label.slot;
-	struct bh_environment *env;
-
-	if (!label.serial)
-		return NULL;
-	env = bpf_map_lookup_elem(&bh_envs, &slot);
-	return env && *(volatile __u32 *)&env->serial == label.serial ? env : NULL;
-}
-
 /* Of the two whose label and, in values[2..3], whose peer's it is. Names are read before serials.
  */
 static __always_inline enum bh_consent bh_ask_consent(struct bh_request *request)

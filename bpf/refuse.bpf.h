@@ -40,6 +40,16 @@ static __always_inline void bh_write_name(struct bh_refusal *row, const char *na
 		bpf_probe_read_kernel(row->text, bytes, name);
 }
 
+static __always_inline void bh_write_reached(struct bh_refusal *row, struct bh_label owner)
+{
+	struct bh_environment *other = bh_living(owner);
+
+	if (other)
+		bpf_probe_read_kernel((char *)row->text +
+					      __builtin_offsetof(struct bh_reached_text, name),
+				      BH_NAME_BYTES, other->name);
+}
+
 /* A task whose environment is gone has no state to count in, and its slot may be another's now. */
 static __always_inline void bh_count_orphan(void)
 {
@@ -114,6 +124,8 @@ static __always_inline struct bh_refusal *bh_take_row(struct bh_request *request
 		bh_write_path(row, request->path);
 	else if (request->name)
 		bh_write_name(row, request->name, request->name_bytes);
+	if (request->reached.serial)
+		bh_write_reached(row, request->reached);
 	return row;
 }
 

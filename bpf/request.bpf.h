@@ -29,6 +29,7 @@ struct bh_request {
 	__u32 name_bytes; /* of `name` when it is not terminated; 0: it is */
 	__u32 rule; /* number of the rule that decided; 0: looked up by class */
 	__u32 peer_act; /* bh_peer_act, asked by bh_decide_on_peer(); 0: nobody can consent */
+	struct bh_label reached; /* whose socket is at the address in `name`; serial 0: unknown */
 	struct bh_label label; /* by bh_sign(), like control; serial 0: the record is gone */
 	__u64 control;
 	__u64 values[4];

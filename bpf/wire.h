@@ -25,7 +25,7 @@
 #define BH_PURE static inline
 #endif
 
-#define BH_WIRE_VERSION 8
+#define BH_WIRE_VERSION 9
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
@@ -180,7 +180,9 @@ enum bh_class {
 	X(cgroup_can_fork)                                                                         \
 	X(timer)                                                                                   \
 	X(file_lock)                                                                               \
-	X(file_permission)
+	X(file_permission)                                                                         \
+	X(cgroup_connect)                                                                          \
+	X(cgroup_sendmsg)
 
 enum bh_hook {
 #define BH_HOOK_ENUM(name) BH_HOOK_##name,
@@ -261,6 +263,7 @@ enum bh_environment_flags {
 	BH_ENV_GOVERNED = 1 << 8, /* has or had what an agent looks after: bh_governed */
 	BH_ENV_REVOKES = 1 << 9, /* its policy closes what was opened before */
 	BH_ENV_IOCTLS = 1 << 10, /* its policy names the devices that take ioctls */
+	BH_ENV_NAMES = 1 << 11, /* its policy says by name which environments are reached */
 };
 
 /*
@@ -326,6 +329,7 @@ enum bh_policy_flags {
 	BH_POLICY_REVOKES = 1 << 2, /* nodes of [files] have BH_NODE_REVOKES */
 	BH_POLICY_IOCTLS = 1 << 3, /* bh_policy.ioctls is asked */
 	BH_POLICY_IOCTLS_AUDITED = 1 << 4, /* what it refuses is recorded but allowed */
+	BH_POLICY_NAMES = 1 << 5, /* rows of bh_peers have ports */
 };
 
 /*
@@ -409,7 +413,7 @@ enum bh_object_kind {
 	BH_OBJECT_TASK, /* values: pid, signal or request, owner slot, owner serial; text: comm */
 	BH_OBJECT_FILE, /* values: dev, ino, mode, access; text: path from the leaf up */
 	BH_OBJECT_SOCKET, /* values: family, type, protocol, port; of a Unix socket that is reached
-			     owner slot, owner serial; text: path, or 16 bytes of address */
+			     owner slot, owner serial; text: path, or a bh_reached_text */
 	BH_OBJECT_IPC, /* values: key, id, owner slot, owner serial */
 	BH_OBJECT_KEY, /* values: serial, permission, owner slot, owner serial; text: type */
 	BH_OBJECT_NUMBER, /* values: command, capability, … of the hook; text: name if any */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
- * The part of the ABI that is about [ipc]: which other environments a policy names, and for what.
- * Included by wire.h.
+ * The part of the ABI that is about other environments: which a policy names, in [ipc] and in
+ * [network], and for what. Included by wire.h.
  */
 #ifndef BULKHEAD_WIRE_IPC_H
 #define BULKHEAD_WIRE_IPC_H
@@ -25,11 +25,16 @@ struct bh_peer_key {
 };
 BH_ASSERT_SIZE(struct bh_peer_key, 80);
 
-/* Value of bh_peers. */
+/*
+ * Value of bh_peers. Of the ports at which that environment is reached over the network the first
+ * entry that fits decides; what none fits is decided by its address.
+ */
+#define BH_MAX_PEER_PORTS 8
 struct bh_peer {
 	__u32 acts; /* bh_peer_act */
 	__u32 pad;
+	struct bh_port_rule ports[BH_MAX_PEER_PORTS];
 };
-BH_ASSERT_SIZE(struct bh_peer, 8);
+BH_ASSERT_SIZE(struct bh_peer, 72);
 
 #endif

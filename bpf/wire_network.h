@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR Apache-2.0 */
 /*
  * The part of the ABI that is about [network]: what was let through and refused by each of its
- * rules. Included by wire.h.
+ * rules, and whom a socket reached. Included by wire.h.
  */
 #ifndef BULKHEAD_WIRE_NETWORK_H
 #define BULKHEAD_WIRE_NETWORK_H
@@ -36,5 +36,29 @@ struct bh_rule_use {
 	__u32 pad;
 };
 BH_ASSERT_SIZE(struct bh_rule_use, 56);
+
+/* The text of a refusal on an address. */
+struct bh_reached_text {
+	__u8 address[16]; /* as bh_route_key has it */
+	char name[BH_NAME_BYTES]; /* of the environment whose socket is there; "": none is known */
+};
+BH_ASSERT_SIZE(struct bh_reached_text, 80);
+
+/*
+ * Value of bh_reaches (socket storage), of a socket whose acts are decided by the names of
+ * environments: what one hook leaves for the next.
+ */
+struct bh_reach {
+	struct bh_label peer; /* whose a stream is connected to; serial 0: no environment's */
+	__u64 exec; /* number of the exec whose task asked last; 0: none */
+	__u32 flags; /* bh_reach_flags */
+	__u32 pad;
+};
+BH_ASSERT_SIZE(struct bh_reach, 24);
+
+enum bh_reach_flags {
+	BH_REACH_ASKED = 1 << 0, /* connect() left the decision to the program of the cgroup */
+	BH_REACH_KNOWN = 1 << 1, /* `peer` was looked for */
+};
 
 #endif

@@ -16,6 +16,8 @@ struct Carried {
 constexpr std::string_view kPrefix = "lsm/";
 constexpr std::string_view kSleepablePrefix = "lsm.s/";
 constexpr std::string_view kPacketSection = "cgroup_skb/egress";
+constexpr std::string_view kConnectSections = "cgroup/connect";
+constexpr std::string_view kSendSections = "cgroup/sendmsg";
 constexpr std::string_view kFileSection = "fmod_ret/security_file_alloc";
 constexpr std::string_view kForkSection = "fexit/cgroup_can_fork";
 
@@ -107,6 +109,8 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_socket_connect, {BH_CLASS_SELF, BH_CLASS_EGRESS}},
         {BH_HOOK_socket_sendmsg, {BH_CLASS_SELF, BH_CLASS_EGRESS}},
         {BH_HOOK_cgroup_egress, {BH_CLASS_EGRESS, BH_CLASS_BEANCOUNTERS}},
+        {BH_HOOK_cgroup_connect, {BH_CLASS_EGRESS}},
+        {BH_HOOK_cgroup_sendmsg, {BH_CLASS_EGRESS}},
         {BH_HOOK_socket_bind, {BH_CLASS_LISTEN}},
         {BH_HOOK_socket_listen, {BH_CLASS_LISTEN}},
         {BH_HOOK_syslog, {BH_CLASS_SYSLOG}},
@@ -134,6 +138,10 @@ bool is_enforced(bh_class class_id) {
 bh_hook hook_of_section(std::string_view section) {
     if (section == kPacketSection)
         return BH_HOOK_cgroup_egress;
+    if (section.starts_with(kConnectSections))
+        return BH_HOOK_cgroup_connect;
+    if (section.starts_with(kSendSections))
+        return BH_HOOK_cgroup_sendmsg;
     if (section == kFileSection)
         return BH_HOOK_file_alloc_security;
     if (section == kForkSection)

@@ -106,7 +106,7 @@ private:
     // Stores `control`, with the programs there that it needs. Under lock_pins() where one of the
     // two words needs programs on demand.
     Status store_control(bh_label label, __u64 control);
-    Status settle_flags(bh_environment& record, __u32 flags) const;
+    Status settle_flags(bh_label label, __u32 flags);
     Status withdraw_rules(bh_label label);
     // How many slots to look at, all of them mapped.
     [[nodiscard]] std::size_t slots() const;

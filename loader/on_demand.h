@@ -15,7 +15,7 @@ namespace bulkhead::loader {
 bool is_on_demand(std::string_view program);
 
 // Flags of an environment's record that its policy sets to have programs.
-inline constexpr __u32 kDemandFlags = BH_ENV_REVOKES | BH_ENV_IOCTLS;
+inline constexpr __u32 kDemandFlags = BH_ENV_REVOKES | BH_ENV_IOCTLS | BH_ENV_NAMES;
 
 // What programs on demand are asked for by: classes in `control`, and of `flags`, as the record of
 // an environment has them, those that a policy sets.

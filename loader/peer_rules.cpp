@@ -1,5 +1,6 @@
 #include "loader/peer_rules.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -48,12 +49,14 @@ Status put_peers(bh_label label, __u32 generation, const std::vector<PeerRow>& r
     if (rows.empty())
         return {};
     std::vector<bh_peer_key> keys = {first_key(label, generation)};
-    std::vector<bh_peer> values = {{0, 0}};
+    std::vector<bh_peer> values(1);
     for (const PeerRow& row : rows) {
         if (row.name.empty() || row.name.size() >= BH_NAME_BYTES)
             return fail(Error(EINVAL, "an environment's name has 1 to 63 bytes"));
         keys.push_back(key_of(label, generation, row.name));
-        values.push_back({row.acts, 0});
+        bh_peer& value = values.emplace_back();
+        value.acts = row.acts;
+        std::copy(row.ports.begin(), row.ports.end(), value.ports);
     }
     BULKHEAD_TRY_VALUE(peers, open_peers());
     std::size_t written = 0;

@@ -1,6 +1,7 @@
-// The rows of [ipc]: which other environments a policy names, and for what.
+// The rows of other environments that a policy names, in [ipc] and [network], and for what.
 #pragma once
 
+#include <array>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@ namespace bulkhead::loader {
 struct PeerRow {
     std::string name;  // of the other environment, which need not live
     __u32 acts = 0;    // bh_peer_act
+    std::array<bh_port_rule, BH_MAX_PEER_PORTS> ports{};  // by which it is reached or not
 };
 
 // Puts the rows of a generation that is not published yet. After an error none of them is left;

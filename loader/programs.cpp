@@ -62,6 +62,7 @@ bool is_pinned_as_program(const bpf_program* program) {
     // an environment is adopted; others while a policy asks for what they refuse.
     const auto type = bpf_program__expected_attach_type(program);
     return type == BPF_TRACE_ITER || bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB ||
+           bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SOCK_ADDR ||
            kAdoptionProgram == bpf_program__name(program) ||
            is_on_demand(bpf_program__name(program)) || counts_objects(bpf_program__name(program)) ||
            spends_budgets(bpf_program__name(program));

@@ -82,7 +82,7 @@ Status Environments::store_control(bh_label label, __u64 control) {
     bh_environment& record = records_[label.slot];
     const __u64 before = record.control;
     BULKHEAD_TRY(attach_on_demand(demand_of(control, record.flags)));
-    BULKHEAD_TRY(prepare_egress_filter(label, record.cgroup_id, control));
+    BULKHEAD_TRY(prepare_egress_filter(label, record.cgroup_id, control, record.flags));
     store_release(record.control, control);
     if (needs_on_demand(demand_of(before, record.flags)))
         BULKHEAD_TRY(settle_on_demand(*this));
@@ -133,21 +133,24 @@ Status Environments::publish_rules(bh_label label, const Rules& rules,
     if (record.control != control) {
         if (rules.has_rows())
             BULKHEAD_TRY(erase_rows(label, next));
-        BULKHEAD_TRY(settle_flags(record, flags));
+        BULKHEAD_TRY(settle_flags(label, flags));
         return agreed;
     }
     if (had_rows)
         BULKHEAD_TRY(erase_rows(label, last));
     const __u32 kept = flags & ~(BH_ENV_RULES | kDemandFlags);
     BULKHEAD_TRY(settle_flags(
-        record, kept | rules.demand_flags() | (rules.has_rows() ? __u32{BH_ENV_RULES} : 0)));
+        label, kept | rules.demand_flags() | (rules.has_rows() ? __u32{BH_ENV_RULES} : 0)));
     return agreed;
 }
 
 // What the flags no longer ask for is taken off its hooks.
-Status Environments::settle_flags(bh_environment& record, __u32 flags) const {
+Status Environments::settle_flags(bh_label label, __u32 flags) {
+    bh_environment& record = records_[label.slot];
     const __u32 gone = record.flags & ~flags & kDemandFlags;
     record.flags = flags;
+    if ((gone & BH_ENV_NAMES) != 0)
+        BULKHEAD_TRY(detach_names(label));
     return gone == 0 ? Status{} : settle_on_demand(*this);
 }
 

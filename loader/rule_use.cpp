@@ -28,6 +28,12 @@ std::vector<__u32> counted_rules(const Rules& rules) {
                 numbers.insert(entry.rule);
         }
     }
+    for (const PeerRow& row : rules.peers) {
+        for (const bh_port_rule& entry : row.ports) {
+            if (entry.verdict != BH_VERDICT_NONE)
+                numbers.insert(entry.rule);
+        }
+    }
     std::vector<__u32> counted(numbers.begin(), numbers.end());
     if (counted.size() > BH_MAX_COUNTED_RULES) {
         counted.resize(BH_MAX_COUNTED_RULES);

@@ -170,7 +170,8 @@ bool Rules::gives_sysctls() const {
 
 __u32 Rules::demand_flags() const {
     return ((policy.flags & BH_POLICY_REVOKES) != 0 ? __u32{BH_ENV_REVOKES} : 0) |
-           ((policy.flags & BH_POLICY_IOCTLS) != 0 ? __u32{BH_ENV_IOCTLS} : 0);
+           ((policy.flags & BH_POLICY_IOCTLS) != 0 ? __u32{BH_ENV_IOCTLS} : 0) |
+           ((policy.flags & BH_POLICY_NAMES) != 0 ? __u32{BH_ENV_NAMES} : 0);
 }
 
 Status write_rows(bh_label label, __u32 generation, const Rules& rules) {

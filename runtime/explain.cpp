@@ -44,8 +44,8 @@ bool is_inet(const bh_refusal& refusal) {
     return refusal.object[0] == AF_INET || refusal.object[0] == AF_INET6;
 }
 
-// The address in the text, 16 bytes with IPv4 mapped, and the port: 10.0.0.1:443, [fd00::1]:53.
-std::string endpoint(const bh_refusal& refusal) {
+// The address in the text and the port: 10.0.0.1:443, [fd00::1]:53.
+std::string address_and_port(const bh_refusal& refusal) {
     in6_addr address{};
     std::memcpy(&address, refusal.text[0], sizeof address);
     char text[INET6_ADDRSTRLEN]{};
@@ -55,6 +55,12 @@ std::string endpoint(const bh_refusal& refusal) {
     }
     ::inet_ntop(AF_INET, address.s6_addr + 12, text, sizeof text);
     return formatted("{}:{}", text, refusal.object[3]);
+}
+
+std::string endpoint(const bh_refusal& refusal) {
+    const std::string name = reached_environment(refusal);
+    return name.empty() ? address_and_port(refusal)
+                        : formatted("environment {} ({})", name, address_and_port(refusal));
 }
 
 std::string protocol(const bh_refusal& refusal) {
@@ -128,6 +134,12 @@ std::string describe_budget(const bh_refusal& refusal) {
 }
 
 }  // namespace
+
+std::string reached_environment(const bh_refusal& refusal) {
+    bh_reached_text text{};
+    std::memcpy(&text, refusal.text, sizeof text);
+    return std::string(text.name, ::strnlen(text.name, sizeof text.name));
+}
 
 std::string refused_path(const bh_refusal& refusal) {
     std::vector<std::string> parts;

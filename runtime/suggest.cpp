@@ -62,6 +62,8 @@ std::string suggest_address(const bh_refusal& refusal) {
     policy::Prefix prefix{{}, 128};
     std::memcpy(prefix.address.data(), refusal.text, prefix.address.size());
     const std::string suffix = policy::ports_suffix(port_of(refusal));
+    if (const std::string name = reached_environment(refusal); !name.empty())
+        return list_of("[network] allow", policy::environment_text(name) + suffix);
     std::string address = policy::to_text(prefix);
     if (suffix.starts_with(':') && !prefix.is_ipv4())
         address = "[" + address + "]";

@@ -8,13 +8,16 @@
 #include <cstring>
 #include <vector>
 
+#include "runtime/environment_name.h"
 #include "runtime/policy/mistakes.h"
+#include "runtime/policy/peers.h"
 
 namespace bulkhead::policy {
 namespace {
 
 constexpr std::array<std::uint8_t, 12> kMapped = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
 constexpr std::uint32_t kMappedBits = 96;
+constexpr std::string_view kEnvironment = "environment";
 
 struct Protocol {
     std::string_view name;
@@ -118,6 +121,22 @@ bool is_number(std::string_view text) {
     return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
+// What follows an address or a name.
+std::string split_end(std::string_view rest, Parts& parts) {
+    if (rest.starts_with(':')) {
+        rest.remove_prefix(1);
+        parts.ports = take_until(rest, "/");
+        parts.has_ports = true;
+    }
+    if (rest.starts_with('/')) {
+        parts.protocol = rest.substr(1);
+        rest = {};
+        if (parts.protocol.empty())
+            return "a protocol is missing after the last /";
+    }
+    return rest.empty() ? "" : "\"" + std::string(rest) + "\" is too much";
+}
+
 // A slash is a prefix's where a number follows the address, else a protocol's.
 std::string split(std::string_view text, Parts& parts) {
     std::string_view rest = text;
@@ -141,28 +160,26 @@ std::string split(std::string_view text, Parts& parts) {
             rest = ahead;
         }
     }
-    if (rest.starts_with(':')) {
-        rest.remove_prefix(1);
-        parts.ports = take_until(rest, "/");
-        parts.has_ports = true;
-    }
-    if (rest.starts_with('/')) {
-        parts.protocol = rest.substr(1);
-        rest = {};
-        if (parts.protocol.empty())
-            return "a protocol is missing after the last /";
-    }
-    return rest.empty() ? "" : "\"" + std::string(rest) + "\" is too much";
+    return split_end(rest, parts);
+}
+
+std::string no_address(std::string_view text) {
+    const std::string what = "\"" + std::string(text) + "\" is no address";
+    if (std::count(text.begin(), text.end(), ':') > 7)
+        return what + ": an IPv6 address stands in brackets where ports follow";
+    const std::array known = {kEnvironment};
+    if (const std::string meant = did_you_mean(text, known); !meant.empty())
+        return what + meant;
+    return what + ": write an IPv4 or IPv6 address" +
+           (runtime::is_environment_name(text)
+                ? ", or \"" + environment_text(text) + "\" for an environment"
+                : "") +
+           "; names of hosts are not looked up";
 }
 
 std::string parse_prefix(const Parts& parts, Prefix& prefix) {
-    if (!parse_ip(parts.address, prefix)) {
-        const bool wants_brackets = std::count(parts.address.begin(), parts.address.end(), ':') > 7;
-        return "\"" + std::string(parts.address) + "\" is no address" +
-               (wants_brackets ? ": an IPv6 address stands in brackets where ports follow"
-                               : ": write an IPv4 or IPv6 address; names of hosts and of "
-                                 "environments are not looked up");
-    }
+    if (!parse_ip(parts.address, prefix))
+        return no_address(parts.address);
     if (!parts.has_bits)
         return "";
     const bool ipv4 = parts.address.find(':') == std::string_view::npos;
@@ -203,23 +220,60 @@ bool Ports::overlaps(const Ports& other) const {
            (protocol == 0 || other.protocol == 0 || protocol == other.protocol);
 }
 
-Parsed<Target> parse_target(std::string_view text) {
+namespace {
+
+std::string parse_end(const Parts& parts, Ports& ports) {
+    if (parts.has_ports) {
+        if (std::string wrong = parse_ports(parts.ports, ports); !wrong.empty())
+            return wrong;
+    }
+    if (parts.protocol.empty())
+        return "";
+    const Protocol* protocol = find_protocol(parts.protocol);
+    if (protocol == nullptr)
+        return no_protocol(parts.protocol);
+    if (parts.has_ports && !protocol->has_ports)
+        return std::string(protocol->name) + " has no ports";
+    ports.protocol = protocol->number;
+    return "";
+}
+
+// `text` follows the word and its colon.
+std::string parse_named(std::string_view text, Target& target) {
+    const std::string_view name = take_until(text, "/:");
+    if (!runtime::is_environment_name(name))
+        return wrong_name(name);
     Parts parts;
-    Target target;
+    std::string wrong = split_end(text, parts);
+    if (wrong.empty())
+        wrong = parse_end(parts, target.ports);
+    if (!wrong.empty())
+        return wrong;
+    if (target.ports.protocol != 0 && target.ports.protocol != IPPROTO_TCP &&
+        target.ports.protocol != IPPROTO_UDP)
+        return "an environment is found by tcp and udp only, not by " + std::string(parts.protocol);
+    target.environment = name;
+    return "";
+}
+
+std::string parse_address(std::string_view text, Target& target) {
+    Parts parts;
     std::string wrong = split(text, parts);
     if (wrong.empty())
         wrong = parse_prefix(parts, target.prefix);
-    if (wrong.empty() && parts.has_ports)
-        wrong = parse_ports(parts.ports, target.ports);
-    if (wrong.empty() && !parts.protocol.empty()) {
-        const Protocol* protocol = find_protocol(parts.protocol);
-        if (protocol == nullptr)
-            wrong = no_protocol(parts.protocol);
-        else if (parts.has_ports && !protocol->has_ports)
-            wrong = std::string(protocol->name) + " has no ports";
-        else
-            target.ports.protocol = protocol->number;
-    }
+    return wrong.empty() ? parse_end(parts, target.ports) : wrong;
+}
+
+bool is_named(std::string_view text) {
+    return text.starts_with(kEnvironment) && text.substr(kEnvironment.size()).starts_with(':');
+}
+
+}  // namespace
+
+Parsed<Target> parse_target(std::string_view text) {
+    Target target;
+    std::string wrong = is_named(text) ? parse_named(text.substr(kEnvironment.size() + 1), target)
+                                       : parse_address(text, target);
     if (!wrong.empty())
         return {std::nullopt, std::move(wrong)};
     return {target, ""};
@@ -246,6 +300,10 @@ Parsed<Ports> parse_listen(std::string_view text) {
     if (!wrong.empty())
         return {std::nullopt, std::move(wrong)};
     return {ports, ""};
+}
+
+std::string environment_text(std::string_view name) {
+    return std::string(kEnvironment) + ":" + std::string(name);
 }
 
 std::string to_text(const Prefix& prefix) {

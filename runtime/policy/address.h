@@ -41,6 +41,7 @@ struct Ports {
 struct Target {
     Prefix prefix;
     Ports ports;
+    std::string environment;  // its name, in the place of an address; "": it is an address
 };
 
 // Either a value or what is wrong with the text, for people.
@@ -51,11 +52,14 @@ struct Parsed {
 };
 
 // ADDRESS[/PREFIX][:PORTS][/PROTOCOL], an IPv6 address in brackets where ports follow:
-// "10.0.0.0/8:443/tcp", "[2001:db8::]/32:80-90", "::1", "1.1.1.1/udp".
+// "10.0.0.0/8:443/tcp", "[2001:db8::]/32:80-90", "::1", "1.1.1.1/udp". Or
+// environment:NAME[:PORTS][/PROTOCOL]: "environment:db:5432/tcp".
 Parsed<Target> parse_target(std::string_view text);
 // [PROTOCOL/]PORTS: "tcp/80", "udp/5000-5010", "80".
 Parsed<Ports> parse_listen(std::string_view text);
 
+// As a target without ports: "environment:db".
+std::string environment_text(std::string_view name);
 std::string to_text(const Prefix& prefix);
 // As a target's end: ":443/tcp", "/udp", "".
 std::string ports_suffix(const Ports& ports);

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "runtime/policy/classes.h"
+#include "runtime/policy/peers.h"
 
 namespace bulkhead::policy {
 namespace {
@@ -33,8 +34,10 @@ void drop_unused_rows(loader::Rules& rules) {
     if (!BH_CONTROL_REFUSES(rules.control, BH_CLASS_PATHS) &&
         !BH_CONTROL_REFUSES(rules.control, BH_CLASS_EXECUTION))
         rules.nodes.clear();
-    if (!BH_CONTROL_REFUSES(rules.control, BH_CLASS_EGRESS))
+    if (!BH_CONTROL_REFUSES(rules.control, BH_CLASS_EGRESS)) {
         rules.routes.clear();
+        drop_reached_peers(rules);
+    }
     if (!BH_CONTROL_REFUSES(rules.control, BH_CLASS_LISTEN))
         rules.policy.listen_count = 0;
 }

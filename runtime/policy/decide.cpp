@@ -40,10 +40,10 @@ Error usage(const std::string& what) {
     return Error(0, what, Fault::kUsage)
         .advise(
             "acts are open-read, open-write, open-append and exec with a path, connect with "
-            "ADDRESS[:PORT][/PROTOCOL], listen with [PROTOCOL/]PORT, device with the path of its "
-            "node, ipc-signal, ipc-connect and ipc-share-memory with an environment, cgroup with "
-            "own, sysctl with its name, ioctl with a kind of device, capability and class with a "
-            "name");
+            "ADDRESS[:PORT][/PROTOCOL] or environment:NAME[:PORT][/PROTOCOL], listen with "
+            "[PROTOCOL/]PORT, device with the path of its node, ipc-signal, ipc-connect and "
+            "ipc-share-memory with an environment, cgroup with own, sysctl with its name, ioctl "
+            "with a kind of device, capability and class with a name");
 }
 
 Result<Decision> decide_file(const Policy& policy, bh_right right, const std::string& path) {
@@ -152,14 +152,36 @@ Decision decide_path(const Policy& policy, bh_right right, std::string_view path
     return {allowed, by_list ? rule_of(policy, BH_CLASS_EXECUTION) : found.rule, class_id};
 }
 
+namespace {
+
+Decision of_entry(const bh_port_rule& entry) {
+    return {entry.verdict == BH_VERDICT_ALLOW, entry.rule, BH_CLASS_EGRESS};
+}
+
+const Prefix& loopback() {
+    static const Prefix kLoopback = parse_target("127.0.0.1").value->prefix;
+    return kLoopback;
+}
+
+}  // namespace
+
+const bh_route* route_of_unnamed(const loader::Rules& rules) {
+    return route_of(rules, loopback());
+}
+
 Decision decide_target(const Policy& policy, const Target& target) {
-    const bh_route* route = route_of(policy.rules, target.prefix);
+    if (const loader::PeerRow* peer = reached_peer(policy.rules, target.environment)) {
+        if (const auto* entry = first_fit(peer->ports.data(), peer->ports.size(), target.ports))
+            return of_entry(*entry);
+    }
+    const bh_route* route = target.environment.empty() ? route_of(policy.rules, target.prefix)
+                                                       : route_of_unnamed(policy.rules);
     if (route == nullptr)
         return {};
     const bh_port_rule* rule = first_fit(route->ports, BH_MAX_ROUTE_PORTS, target.ports);
     if (rule == nullptr)
         return {false, rule_of(policy, BH_CLASS_EGRESS), BH_CLASS_EGRESS};
-    return {rule->verdict == BH_VERDICT_ALLOW, rule->rule, BH_CLASS_EGRESS};
+    return of_entry(*rule);
 }
 
 Decision decide_listen(const Policy& policy, const Ports& ports) {
@@ -274,6 +296,19 @@ std::string peer_of(const Policy& policy, const Decision& decision) {
     return by_consent ? statement->value : "";
 }
 
+namespace {
+
+bool reaches_by_name(const Policy& policy, const Decision& decision) {
+    const Statement* statement = policy.rule(decision.rule);
+    if (decision.class_id != BH_CLASS_EGRESS || statement == nullptr ||
+        statement->form != Form::kValue)
+        return false;
+    const Parsed<Target> target = parse_target(statement->value);
+    return target.value && !target.value->environment.empty();
+}
+
+}  // namespace
+
 std::string describe(const Policy& policy, const Decision& decision) {
     std::string text = decision.allowed ? "allowed" : "refused";
     const std::string rule = policy.describe_rule(decision.rule);
@@ -286,6 +321,8 @@ std::string describe(const Policy& policy, const Decision& decision) {
                 std::string(loader::class_name(static_cast<unsigned>(decision.class_id)));
     if (const std::string peer = peer_of(policy, decision); !peer.empty())
         text += ", if the policy of " + peer + " names this environment likewise";
+    if (reaches_by_name(policy, decision))
+        text += ", where both share a network namespace";
     if (!decision.allowed && (policy.rules.policy.learned >> decision.class_id & 1) != 0)
         return "allowed, and learned: " + policy.describe_rule(rule_of(policy, decision.class_id));
     const bool audited =

@@ -42,6 +42,10 @@ private:
 // The route that holds for a prefix; nullptr: no address is asked about.
 const bh_route* route_of(const loader::Rules& rules, const Prefix& prefix);
 
+// Likewise where an environment is that no rule names: what shares a network namespace is reached
+// at its loopback address at least.
+const bh_route* route_of_unnamed(const loader::Rules& rules);
+
 Decision decide_path(const Policy& policy, bh_right right, std::string_view path);
 Decision decide_target(const Policy& policy, const Target& target);
 Decision decide_listen(const Policy& policy, const Ports& ports);
@@ -56,7 +60,8 @@ Decision decide_capability(const Policy& policy, unsigned capability);
 Decision decide_class(const Policy& policy, bh_class class_id);
 Decision decide_peer(const Policy& policy, const PeerKey& list, const std::string& name);
 
-// An act as people write it: "open-write /etc/passwd", "connect 10.0.0.1:443/tcp", "listen
+// An act as people write it: "open-write /etc/passwd", "connect 10.0.0.1:443/tcp", "connect
+// environment:db:5432/tcp", "listen
 // tcp/80", "exec /usr/bin/x", "device /dev/fuse", "capability chown", "ipc-signal web",
 // "cgroup own", "sysctl net.ipv4.ip_forward", "ioctl terminal", "class bpf". kUsage with the list
 // of acts.

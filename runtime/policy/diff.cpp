@@ -47,6 +47,7 @@ public:
         compare_revoking();
         compare_listen();
         compare_addresses();
+        compare_names();
         compare_capabilities();
         compare_peers();
         return std::move(differences_);
@@ -331,6 +332,46 @@ private:
             if (!has(changed, piece))
                 except(piece.change(), "connect " + name + ports_suffix(piece.ports), 0, 0);
         }
+    }
+
+    static Decision decide_of_name(const Policy& policy, const std::string& name,
+                                   const Ports& ports) {
+        const loader::PeerRow* peer = reached_peer(policy.rules, name);
+        const bh_port_rule* rule =
+            peer == nullptr ? nullptr : fit(peer->ports.data(), peer->ports.size(), ports);
+        if (rule != nullptr)
+            return {rule->verdict == BH_VERDICT_ALLOW, rule->rule, BH_CLASS_EGRESS};
+        return decide_of_protocol(policy, route_of_unnamed(policy.rules), ports);
+    }
+
+    void compare_name(const std::string& name) {
+        std::vector<bh_port_rule> rows;
+        for (const Policy* side : {&first_, &second_}) {
+            if (const loader::PeerRow* peer = reached_peer(side->rules, name))
+                rows.insert(rows.end(), peer->ports.begin(), peer->ports.end());
+            if (const bh_route* route = route_of_unnamed(side->rules))
+                rows.insert(rows.end(), std::begin(route->ports), std::end(route->ports));
+        }
+        std::erase_if(rows, [](const bh_port_rule& row) { return row.verdict == BH_VERDICT_NONE; });
+        std::vector<Piece> changed;
+        for (const Ports& ports : pieces(rows))
+            changed.push_back(
+                {ports, decide_of_name(first_, name, ports), decide_of_name(second_, name, ports)});
+        for (const Piece& piece : joined(changed))
+            add("connect " + environment_text(name) + ports_suffix(piece.ports), piece.first,
+                piece.second);
+    }
+
+    void compare_names() {
+        std::set<std::string> names;
+        for (const Policy* side : {&first_, &second_}) {
+            for (const loader::PeerRow& row : side->rules.peers) {
+                if (reached_peer(side->rules, row.name) != nullptr)
+                    names.insert(row.name);
+            }
+        }
+        for (const std::string& name : names)
+            compare_name(name);
     }
 
     void compare_capabilities() {

@@ -79,7 +79,7 @@ private:
 
     void check_network() {
         for (const SeenAddress& one : seen_.addresses)
-            expect(decide_target(policy_, {one.address, {one.port, one.port, one.protocol}}),
+            expect(decide_target(policy_, {one.address, {one.port, one.port, one.protocol}, ""}),
                    "connect " + to_text(one.address) +
                        ports_suffix({one.port, one.port, one.protocol}));
         for (const SeenPort& one : seen_.ports)

@@ -1,4 +1,5 @@
-// [ipc]: which environments are named, and for what.
+// [ipc]: which environments are named, and for what; and the rows of all that are named.
+#include <algorithm>
 #include <map>
 #include <string>
 #include <utility>
@@ -9,12 +10,6 @@
 
 namespace bulkhead::policy {
 namespace {
-
-std::string wrong_name(const std::string& name) {
-    if (name.find('*') != std::string::npos)
-        return "\"" + name + "\": there are no patterns: name each environment";
-    return "\"" + name + "\" is no environment's name: " + std::string(runtime::kNameAdvice);
-}
 
 class Peers {
 public:
@@ -40,7 +35,7 @@ public:
 
     void publish() {
         for (const auto& [name, acts] : acts_)
-            compilation_.policy.rules.peers.push_back({name, acts});
+            peer_row(compilation_.policy.rules, name).acts = acts;
     }
 
 private:
@@ -49,6 +44,35 @@ private:
 };
 
 }  // namespace
+
+std::string wrong_name(std::string_view name) {
+    const std::string text = "\"" + std::string(name) + "\"";
+    if (name.find('*') != std::string_view::npos)
+        return text + ": there are no patterns: name each environment";
+    return text + " is no environment's name: " + std::string(runtime::kNameAdvice);
+}
+
+loader::PeerRow& peer_row(loader::Rules& rules, const std::string& name) {
+    const auto found = std::find_if(rules.peers.begin(), rules.peers.end(),
+                                    [&](const loader::PeerRow& row) { return row.name == name; });
+    return found == rules.peers.end() ? rules.peers.emplace_back(loader::PeerRow{.name = name})
+                                      : *found;
+}
+
+const loader::PeerRow* reached_peer(const loader::Rules& rules, std::string_view name) {
+    for (const loader::PeerRow& row : rules.peers) {
+        if (row.name == name && row.ports[0].verdict != BH_VERDICT_NONE)
+            return &row;
+    }
+    return nullptr;
+}
+
+void drop_reached_peers(loader::Rules& rules) {
+    for (loader::PeerRow& row : rules.peers)
+        row.ports = {};
+    std::erase_if(rules.peers, [](const loader::PeerRow& row) { return row.acts == 0; });
+    rules.policy.flags &= static_cast<__u16>(~BH_POLICY_NAMES);
+}
 
 void compile_ipc(Compilation& compilation) {
     Peers peers(compilation);

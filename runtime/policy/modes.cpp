@@ -4,6 +4,7 @@
 
 #include "loader/coverage.h"
 #include "runtime/policy/compile.h"
+#include "runtime/policy/peers.h"
 
 namespace bulkhead::policy {
 namespace {
@@ -53,8 +54,11 @@ void learn(Compilation& compilation, std::uint64_t classes, std::uint32_t number
         rules.nodes.assign(1, {});
         rules.nodes.front().rule = number;
     }
-    if ((classes & bit(BH_CLASS_EGRESS)) != 0)
+    // Addresses are learned, not whose they are.
+    if ((classes & bit(BH_CLASS_EGRESS)) != 0) {
         refuse_all_addresses(rules);
+        drop_reached_peers(rules);
+    }
     if ((classes & bit(BH_CLASS_LISTEN)) != 0)
         rules.policy.listen_count = 0;
     if ((classes & bit(BH_CLASS_CGROUPS)) != 0)

@@ -1,4 +1,4 @@
-// [network]: ports that may be served, and addresses that may be reached.
+// [network]: ports that may be served, and addresses and environments that may be reached.
 #include <netinet/in.h>
 
 #include <algorithm>
@@ -9,6 +9,7 @@
 
 #include "runtime/policy/address.h"
 #include "runtime/policy/compile.h"
+#include "runtime/policy/peers.h"
 
 namespace bulkhead::policy {
 namespace {
@@ -19,6 +20,7 @@ struct Entry {
     bh_verdict verdict = BH_VERDICT_NONE;
     std::uint32_t number = 0;
     std::uint32_t source = 0;
+    std::string environment;  // "": it is about the prefix
 };
 
 constexpr std::uint16_t kDomain = 53;
@@ -35,8 +37,8 @@ bool is_total(const Entry& entry) {
     return entry.ports == Ports{};
 }
 
-// Of one prefix the first that fits decides: what the policy itself says before what it extends,
-// few ports before many, a protocol before any, and refusing before allowing.
+// Of one prefix or name the first that fits decides: what the policy itself says before what it
+// extends, few ports before many, a protocol before any, and refusing before allowing.
 bool decides_before(const Entry& a, const Entry& b) {
     const auto rank = [](const Entry& entry) {
         return std::tuple(~entry.source, entry.ports.last - entry.ports.first,
@@ -60,7 +62,9 @@ public:
             return;
         compilation_.refuse(BH_CLASS_EGRESS, default_.number);
         refuse_contradictions();
+        take_names();
         make_rows();
+        name_peers();
         add_unspecified("0.0.0.0", "127.0.0.1");
         add_unspecified("::", "::1");
         compilation_.policy.rules.routes = std::move(rows_);
@@ -74,7 +78,7 @@ private:
             const Parsed<Target> target = parse_target(compilation_.statement(number).value);
             if (target.value)
                 entries_.push_back({target.value->prefix, target.value->ports, verdict, number,
-                                    compilation_.source_of(number)});
+                                    compilation_.source_of(number), target.value->environment});
             else
                 compilation_.mistake(number, target.wrong);
         }
@@ -94,7 +98,8 @@ private:
                                 {kDomain, kDomain, static_cast<std::uint8_t>(protocol)},
                                 BH_VERDICT_ALLOW,
                                 number,
-                                compilation_.source_of(number)});
+                                compilation_.source_of(number),
+                                ""});
     }
 
     void take_default() {
@@ -111,8 +116,8 @@ private:
     // The same target twice: within one text a mistake, else the later text's holds.
     void refuse_contradictions() {
         const auto is_before = [](const Entry& a, const Entry& b) {
-            return std::tie(a.prefix, a.ports, a.source, a.number) <
-                   std::tie(b.prefix, b.ports, b.source, b.number);
+            return std::tie(a.environment, a.prefix, a.ports, a.source, a.number) <
+                   std::tie(b.environment, b.prefix, b.ports, b.source, b.number);
         };
         // A long list is a sorted one as a rule.
         if (!std::is_sorted(entries_.begin(), entries_.end(), is_before))
@@ -120,7 +125,8 @@ private:
         std::size_t kept = 0;
         for (const Entry& entry : entries_) {
             Entry* const last = kept == 0 ? nullptr : &entries_[kept - 1];
-            if (last == nullptr || last->prefix != entry.prefix || last->ports != entry.ports)
+            if (last == nullptr || last->environment != entry.environment ||
+                last->prefix != entry.prefix || last->ports != entry.ports)
                 entries_[kept++] = entry;
             else if (last->source == entry.source)
                 say_contradiction(entry, *last);
@@ -135,6 +141,48 @@ private:
                                                "\" is in " +
                                                compilation_.policy.describe_rule(before.number) +
                                                " already: keep the one that is meant");
+    }
+
+    // They are sorted behind the addresses.
+    void take_names() {
+        const auto first = std::find_if(entries_.begin(), entries_.end(), [](const Entry& entry) {
+            return !entry.environment.empty();
+        });
+        names_.assign(first, entries_.end());
+        entries_.erase(first, entries_.end());
+    }
+
+    void name_peers() {
+        for (auto begin = names_.begin(); begin != names_.end();) {
+            const auto end = std::find_if(begin, names_.end(), [&](const Entry& entry) {
+                return entry.environment != begin->environment;
+            });
+            Chain chain(begin, end);
+            std::sort(chain.begin(), chain.end(), decides_before);
+            check_changes(chain, chain.size(), beneath_names());
+            name_peer(chain);
+            begin = end;
+        }
+    }
+
+    // What holds for whatever address an environment is reached at; nullptr: it depends.
+    [[nodiscard]] const Entry* beneath_names() const {
+        const bool depends = std::any_of(entries_.begin(), entries_.end(), [&](const Entry& entry) {
+            return entry.verdict != default_.verdict;
+        });
+        return depends ? nullptr : &default_;
+    }
+
+    void name_peer(const Chain& chain) {
+        const std::string& name = chain.front().environment;
+        if (chain.size() > BH_MAX_PEER_PORTS)
+            return compilation_.mistake(chain.front().number,
+                                        environment_text(name) + " has more than " +
+                                            std::to_string(BH_MAX_PEER_PORTS) +
+                                            " rules: join ranges of ports");
+        loader::PeerRow& row = peer_row(compilation_.policy.rules, name);
+        std::transform(chain.begin(), chain.end(), row.ports.begin(), to_row);
+        compilation_.policy.rules.policy.flags |= BH_POLICY_NAMES;
     }
 
     // Entries are sorted by address and length: the prefixes that cover one are those before it
@@ -156,7 +204,7 @@ private:
             if (!covering.empty())
                 chain.insert(chain.end(), covering.back().second.begin(),
                              covering.back().second.end());
-            check_changes(chain, own);
+            check_changes(chain, own, &default_);
             add_row(prefix, chain);
             covering.emplace_back(prefix, std::move(chain));
             begin = end;
@@ -170,12 +218,15 @@ private:
         return from.is_ipv4() == prefix.is_ipv4() && from.covers(prefix);
     }
 
-    void check_changes(const Chain& chain, std::size_t own) {
+    // `beneath`: what decides where no entry fits; nullptr: that is not known.
+    void check_changes(const Chain& chain, std::size_t own, const Entry* beneath) {
         for (std::size_t i = 0; i < own; ++i) {
             const auto next = std::find_if(
                 chain.begin() + static_cast<std::ptrdiff_t>(i) + 1, chain.end(),
                 [&](const Entry& later) { return later.ports.overlaps(chain[i].ports); });
-            const Entry& without = next == chain.end() ? default_ : *next;
+            if (next == chain.end() && beneath == nullptr)
+                continue;
+            const Entry& without = next == chain.end() ? *beneath : *next;
             const bool same_text = without.number == 0 || without.source == chain[i].source;
             // A resolver is said for its own sake.
             const bool is_list = compilation_.statement(chain[i].number).key->key != Key::kResolver;
@@ -254,6 +305,7 @@ private:
 
     Compilation& compilation_;
     std::vector<Entry> entries_;
+    std::vector<Entry> names_;
     Entry default_;
     std::vector<loader::RouteRow> rows_;
 };
@@ -276,7 +328,7 @@ void compile_listen(Compilation& compilation) {
             compilation.mistake(number, ports.wrong);
             continue;
         }
-        const Entry entry{{}, *ports.value, BH_VERDICT_ALLOW, number, 0};
+        const Entry entry{{}, *ports.value, BH_VERDICT_ALLOW, number, 0, {}};
         const auto same = std::find_if(entries.begin(), entries.end(), [&](const Entry& other) {
             return other.ports.covers(entry.ports);
         });

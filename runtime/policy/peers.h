@@ -1,4 +1,5 @@
-// The lists of [ipc], of which each names other environments for one kind of act.
+// Other environments that a policy names: in the lists of [ipc], of which each is for one kind of
+// act, and among the addresses of [network].
 #pragma once
 
 #include <array>
@@ -23,6 +24,16 @@ inline constexpr std::array kPeerKeys = {
     PeerKey{Key::kIpcSignal, BH_PEER_SIGNAL, BH_CLASS_SIGNAL, "ipc-signal"},
     PeerKey{Key::kIpcConnect, BH_PEER_CONNECT, BH_CLASS_UNIX, "ipc-connect"},
     PeerKey{Key::kIpcShareMemory, BH_PEER_SHARE_MEMORY, BH_CLASS_IPC, "ipc-share-memory"}};
+
+// What is wrong with a text that is no environment's name, for people.
+std::string wrong_name(std::string_view name);
+
+// The row of an environment, made when it has none.
+loader::PeerRow& peer_row(loader::Rules& rules, const std::string& name);
+// nullptr: [network] does not name it.
+const loader::PeerRow* reached_peer(const loader::Rules& rules, std::string_view name);
+// Takes away what [network] says by name.
+void drop_reached_peers(loader::Rules& rules);
 
 // The number of the rule that names an environment in this list; 0: none does.
 std::uint32_t naming_rule(const Policy& policy, const PeerKey& list, std::string_view name);

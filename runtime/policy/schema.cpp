@@ -62,11 +62,12 @@ constexpr std::array kKeys = {
     KeyInfo{Key::kNetworkDefault, Section::kNetwork, "default", Kind::kChoice, "allow|refuse|drop",
             "allow", "what holds for an address that no list names"},
     KeyInfo{Key::kNetworkAllow, Section::kNetwork, "allow", Kind::kTexts, "", "",
-            "addresses that may be reached: `ADDRESS[/PREFIX][:PORTS][/PROTOCOL]`"},
+            "addresses that may be reached: `ADDRESS[/PREFIX][:PORTS][/PROTOCOL]`; and other "
+            "environments of the same network namespace: `environment:NAME[:PORTS][/PROTOCOL]`"},
     KeyInfo{Key::kNetworkRefuse, Section::kNetwork, "refuse", Kind::kTexts, "", "",
-            "addresses that are refused with EPERM"},
+            "addresses and environments that are refused with EPERM"},
     KeyInfo{Key::kNetworkDrop, Section::kNetwork, "drop", Kind::kTexts, "", "",
-            "addresses to which packets vanish; connecting is refused"},
+            "addresses and environments to which packets vanish; connecting is refused"},
     KeyInfo{Key::kResolver, Section::kNetwork, "resolver", Kind::kText, "", "",
             "the address of a name server: port 53 there may be reached by UDP and TCP"},
     KeyInfo{Key::kListen, Section::kNetwork, "listen", Kind::kTexts, "", "all",
@@ -146,7 +147,9 @@ struct SectionInfo {
 constexpr std::array<SectionInfo, kSectionCount> kSections = {{
     {"", "Keys of the policy itself, before the first section."},
     {"files", "Files and programs by path. The longest path that a list names decides."},
-    {"network", "Addresses and ports. The longest prefix that a list names decides."},
+    {"network",
+     "Addresses and ports. The name of an environment decides, else the longest prefix that a list "
+     "names."},
     {"processes", "What processes may do to each other and to themselves."},
     {"capabilities", "Capabilities that have effect inside."},
     {"kernel", "Interfaces of the kernel."},

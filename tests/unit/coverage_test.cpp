@@ -27,6 +27,8 @@ TEST(Coverage, EveryHookCarriesAClass) {
 TEST(Coverage, FindsTheHookOfASection) {
     EXPECT_EQ(hook_of_section("lsm/task_kill"), BH_HOOK_task_kill);
     EXPECT_EQ(hook_of_section("lsm.s/bpf"), BH_HOOK_bpf);
+    EXPECT_EQ(hook_of_section("cgroup/connect6"), BH_HOOK_cgroup_connect);
+    EXPECT_EQ(hook_of_section("cgroup/sendmsg4"), BH_HOOK_cgroup_sendmsg);
     EXPECT_EQ(hook_of_section("tp_btf/sched_process_exit"), BH_HOOK_COUNT);
     EXPECT_EQ(hook_of_section("lsm/no_such_hook"), BH_HOOK_COUNT);
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 namespace bulkhead::runtime {
@@ -55,6 +56,14 @@ bh_refusal refusal_of_address(const char* address, __u64 port) {
 TEST(Explain, AddressesReadAsPeopleWriteThem) {
     EXPECT_EQ(describe_object(refusal_of_address("2001:db8::1", 53)), "udp [2001:db8::1]:53");
     EXPECT_EQ(describe_object(refusal_of_address("::ffff:10.0.0.1", 443)), "udp 10.0.0.1:443");
+}
+
+TEST(Explain, AnEnvironmentThatIsReachedHasItsNameBeforeTheAddress) {
+    bh_refusal refusal = refusal_of_address("::ffff:127.0.0.1", 5432);
+    EXPECT_EQ(reached_environment(refusal), "");
+    std::strcpy(refusal.text[0] + offsetof(bh_reached_text, name), "db");
+    EXPECT_EQ(reached_environment(refusal), "db");
+    EXPECT_EQ(describe_object(refusal), "udp environment db (127.0.0.1:5432)");
 }
 
 TEST(Explain, AServedPortNeedsNoAddress) {

@@ -220,8 +220,35 @@ INSTANTIATE_TEST_SUITE_P(Listen, PolicyMistake, testing::ValuesIn(kListen));
 
 const Wrong kEgress[] = {
     {"[network]\nrefuse = [\"mail-server\"]\n",
-     "p.toml:2:11: \"mail-server\" is no address: write an IPv4 or IPv6 address; names of hosts "
-     "and of environments are not looked up"},
+     "p.toml:2:11: \"mail-server\" is no address: write an IPv4 or IPv6 address, or "
+     "\"environment:mail-server\" for an environment; names of hosts are not looked up"},
+    {"[network]\nrefuse = [\"enviroment:db\"]\n",
+     "p.toml:2:11: \"enviroment\" is no address; did you mean \"environment\"?"},
+    {"[network]\nrefuse = [\"environment:*\"]\n",
+     "p.toml:2:11: \"*\": there are no patterns: name each environment"},
+    {"[network]\nrefuse = [\"environment:\"]\n",
+     "p.toml:2:11: \"\" is no environment's name: a name has 1 to 63 letters, …"},
+    {"[network]\nrefuse = [\"environment:db:http\"]\n",
+     "p.toml:2:11: \"http\" is no port and no range of ports: 443, 8000-8080"},
+    {"[network]\nrefuse = [\"environment:db:80/tpc\"]\n",
+     "p.toml:2:11: no protocol is named \"tpc\", only tcp, udp, …"},
+    {"[network]\nrefuse = [\"environment:db/icmp\"]\n",
+     "p.toml:2:11: an environment is found by tcp and udp only, not by icmp"},
+    {"[network]\nallow = [\"environment:db\"]\n",
+     "p.toml:2:10: [network] allow \"environment:db\" changes nothing: [network] default is "
+     "\"allow\""},
+    {"[network]\nrefuse = [\"environment:db\", \"environment:db:80\"]\n",
+     "p.toml:2:29: [network] refuse \"environment:db:80\" changes nothing: p.toml:2:11: [network] "
+     "refuse \"environment:db\" says the same"},
+    {"[network]\nrefuse = [\"environment:db\"]\ndrop = [\"environment:db\"]\n",
+     "p.toml:3:9: \"environment:db\" is in p.toml:2:11: [network] refuse \"environment:db\" "
+     "already: keep the one that is meant"},
+    {"[network]\ndefault = \"refuse\"\nallow = [\"environment:db:1\", \"environment:db:2\", "
+     "\"environment:db:3\", \"environment:db:4\", \"environment:db:5\", \"environment:db:6\", "
+     "\"environment:db:7\", \"environment:db:8\", \"environment:db:9\"]\n",
+     "p.toml:3:10: environment:db has more than 8 rules: join ranges of ports"},
+    {"[network]\nresolver = \"environment:db\"\n",
+     "p.toml:2:12: [network] resolver is one address without port: \"environment:db\" is not"},
     {"[network]\nrefuse = [\"10.1.0.0/8\"]\n",
      "p.toml:2:11: 10.1.0.0/8 has bits behind its prefix; did you mean \"10.0.0.0/8\"?"},
     {"[network]\nrefuse = [\"10.0.0.0/33\"]\n", "p.toml:2:11: a prefix has at most 32 bits"},

@@ -1,6 +1,7 @@
 // The line of a policy that would allow what was refused: it does.
 #include "runtime/suggest.h"
 
+#include <cstddef>
 #include <cstring>
 
 #include "tests/unit/policy_support.h"
@@ -46,6 +47,8 @@ TEST(Suggest, NamesTheAddress) {
     std::memset(row.text, 0, sizeof row.text);
     row.text[0][15] = 1;
     EXPECT_EQ(runtime::suggest(row), "[network] allow = [\"[::1]:443/tcp\"]");
+    std::strcpy(row.text[0] + offsetof(bh_reached_text, name), "db");
+    EXPECT_EQ(runtime::suggest(row), "[network] allow = [\"environment:db:443/tcp\"]");
     EXPECT_EQ(runtime::suggest(refusal(BH_CLASS_LISTEN, 2, 2, 0, 53)),
               "[network] listen = [\"udp/53\"]");
 }
