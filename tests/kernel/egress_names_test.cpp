@@ -120,6 +120,7 @@ protected:
 
     void expect_by_name(const Reach& reach) {
         const Inside server = server_of(&other, reach.server, reach.type);
+        say(mine, {});
         expect_passes(reach, server, "no policy");
         say(mine, network(kRefuseOther));
         expect_refused(reach, server, "the name is refused");
