@@ -49,16 +49,21 @@ void expect_served() {
     EXPECT_TRUE(sends());
 }
 
+// `why` tells the last of those that one rule refused.
+void expect_explained(const std::string& protocol, const std::string& rule) {
+    const std::string why = bulkhead({"why", "app"}).out;
+    for (const std::string& part : {protocol + " environment db (127.0.0.1:7500): EPERM", rule,
+                                    "[network] allow = [\"environment:db:7500/" + protocol + "\"]"})
+        EXPECT_NE(why.find(part), std::string::npos) << part << " is not in\n" << why;
+}
+
 void expect_refused(const std::string& rule) {
     const Outcome outcome = ask();
     EXPECT_NE(outcome.exit_code, 0) << outcome.out;
     EXPECT_NE(outcome.err.find("not permitted"), std::string::npos) << outcome.err;
+    expect_explained("tcp", rule);
     EXPECT_FALSE(sends());
-    const std::string why = bulkhead({"why", "app"}).out;
-    for (const std::string& part : {std::string("tcp environment db (127.0.0.1:7500)"),
-                                    std::string("udp environment db (127.0.0.1:7500)"), rule,
-                                    std::string("[network] allow = [\"environment:db:7500/tcp\"]")})
-        EXPECT_NE(why.find(part), std::string::npos) << part << " is not in\n" << why;
+    expect_explained("udp", rule);
 }
 
 void give(const std::string& policy) {
