@@ -10,7 +10,7 @@
 
 /* The other end, or the own one when a port is served. */
 struct bh_endpoint {
-	__u8 address[16]; /* as bh_route_key has it */
+	__u8 address[16]; /* IPv4 as v4-mapped IPv6 */
 	__u16 port; /* host byte order; 0: the protocol has none */
 	__u8 protocol; /* TCP for MPTCP */
 	__u8 flags; /* the programs': of the refusal, if it is one */
@@ -125,6 +125,59 @@ BH_PURE int bh_port_verdict(const struct bh_port_rule *entries, __u32 count,
 	int verdict = bh_fitting_verdict(entries, count, end);
 
 	return verdict == BH_VERDICT_NONE ? BH_VERDICT_REFUSE : verdict;
+}
+
+/* In the order of addresses. */
+BH_PURE struct bh_address bh_address_of(const __u8 *bytes)
+{
+	struct bh_address address;
+
+	__builtin_memcpy(&address, bytes, sizeof(address));
+	if (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__) {
+		address.high = __builtin_bswap64(address.high);
+		address.low = __builtin_bswap64(address.low);
+	}
+	return address;
+}
+
+BH_PURE int bh_is_from(const struct bh_address *from, const struct bh_address *address)
+{
+	return from->high < address->high ||
+	       (from->high == address->high && from->low <= address->low);
+}
+
+/* The last entry of a row that begins at or before `address`; the first is taken to. */
+BH_PURE __u32 bh_route_at(const struct bh_route_row *row, const struct bh_address *address)
+{
+	__u32 at = 0, step;
+
+	for (step = BH_ROUTES_IN_ROW / 2; step; step /= 2) {
+		__u32 next = at + step;
+
+		if (next < row->count && bh_is_from(&row->from[next % BH_ROUTES_IN_ROW], address))
+			at = next;
+	}
+	return at % BH_ROUTES_IN_ROW;
+}
+
+/* What the entry `at` of a row without others beneath it says. */
+BH_PURE int bh_route_verdict(const struct bh_route_row *row, __u32 at, struct bh_endpoint *end)
+{
+	__u32 first = row->first[at % BH_ROUTES_IN_ROW];
+	__u32 last = row->first[at % BH_ROUTES_IN_ROW + 1];
+	__u32 i;
+
+	for (i = 0; i < BH_MAX_ROUTE_PORTS && first + i < last; i++) {
+		__u32 index = first + i;
+
+		if (index >= BH_PORTS_IN_ROW)
+			break;
+		if (!bh_port_rule_fits(&row->ports[index], end))
+			continue;
+		end->rule = row->ports[index].rule;
+		return row->ports[index].verdict;
+	}
+	return BH_VERDICT_REFUSE;
 }
 
 /* Whether `end`, the own end of a socket, may be served. */

@@ -13,7 +13,7 @@
  * What the policy of {slot, serial} says by name of the environment that has the socket there;
  * BH_VERDICT_NONE: nothing, or that environment ended. Its name is read before its serial.
  *
- * Global like the next, so that the verifier looks at it once in a program.
+ * Global, so that the verifier looks at it once in a program.
  */
 __weak __noinline int bh_named_verdict(struct bh_endpoint *to, __u32 slot, __u32 serial,
 				       __u32 generation)
@@ -37,34 +37,38 @@ __weak __noinline int bh_named_verdict(struct bh_endpoint *to, __u32 slot, __u32
 	return row ? bh_fitting_verdict(row->ports, BH_MAX_PEER_PORTS, to) : BH_VERDICT_NONE;
 }
 
-__weak __noinline int bh_address_verdict(struct bh_endpoint *to, __u32 slot, __u32 serial,
-					 __u32 generation)
+/* What no row says is refused. */
+static __always_inline int bh_verdict_of_routes(struct bh_subject *subject, struct bh_endpoint *to)
 {
+	struct bh_address address = bh_address_of(to->address);
 	struct bh_route_key key = {
-		.prefix_bits = BH_ROUTE_FIXED_BITS + 128,
-		.label = { slot, serial },
-		.generation = generation,
+		.label = subject->label,
+		.generation = BH_CONTROL_GENERATION(subject->control),
 	};
-	struct bh_route *route;
+	int level;
 
-	if (!to)
-		return BH_VERDICT_REFUSE;
-	__builtin_memcpy(key.address, to->address, sizeof(key.address));
-	route = bpf_map_lookup_elem(&bh_routes, &key);
-	return route ? bh_port_verdict(route->ports, BH_MAX_ROUTE_PORTS, to) : BH_VERDICT_REFUSE;
+	for (level = 0; level < BH_ROUTE_LEVELS; level++) {
+		struct bh_route_row *row = bpf_map_lookup_elem(&bh_routes, &key);
+		__u32 at;
+
+		if (!row)
+			break;
+		at = bh_route_at(row, &address);
+		if (!row->beneath)
+			return bh_route_verdict(row, at, to);
+		key.row = row->beneath + at;
+	}
+	return BH_VERDICT_REFUSE;
 }
 
-static __always_inline int bh_verdict_now(const struct bh_subject *subject, struct bh_endpoint *to)
+static __always_inline int bh_verdict_now(struct bh_subject *subject, struct bh_endpoint *to)
 {
-	__u32 slot = subject->label.slot, serial = subject->label.serial;
-	__u32 generation = BH_CONTROL_GENERATION(subject->control);
 	int verdict = BH_VERDICT_NONE;
 
 	if (to->owner.serial)
-		verdict = bh_named_verdict(to, slot, serial, generation);
-	if (verdict == BH_VERDICT_NONE)
-		verdict = bh_address_verdict(to, slot, serial, generation);
-	return verdict;
+		verdict = bh_named_verdict(to, subject->label.slot, subject->label.serial,
+					   BH_CONTROL_GENERATION(subject->control));
+	return verdict == BH_VERDICT_NONE ? bh_verdict_of_routes(subject, to) : verdict;
 }
 
 /*
@@ -95,6 +99,16 @@ static __noinline int bh_judge(struct bh_subject *subject, struct bh_endpoint *t
 	return BH_VERDICT_REFUSE;
 }
 
+static __always_inline struct bh_rule_use *bh_counted_use(struct bh_rule_key *key, __u32 rule)
+{
+	struct bh_rule_uses *uses;
+	__u32 index = rule % BH_RULES_IN_ROW;
+
+	key->row = rule / BH_RULES_IN_ROW;
+	uses = bpf_map_lookup_elem(&bh_rule_use, key);
+	return uses && uses->counted >> index & 1 ? &uses->of[index] : NULL;
+}
+
 /* NULL: the policy has no rules on addresses, or another one is published by now. */
 static __always_inline struct bh_rule_use *bh_use_of_rule(const struct bh_subject *subject,
 							  __u32 rule)
@@ -102,14 +116,10 @@ static __always_inline struct bh_rule_use *bh_use_of_rule(const struct bh_subjec
 	struct bh_rule_key key = {
 		.label = subject->label,
 		.generation = BH_CONTROL_GENERATION(subject->control),
-		.rule = rule,
 	};
-	struct bh_rule_use *use = bpf_map_lookup_elem(&bh_rule_use, &key);
+	struct bh_rule_use *use = bh_counted_use(&key, rule);
 
-	if (use)
-		return use;
-	key.rule = BH_RULE_OTHERS;
-	return bpf_map_lookup_elem(&bh_rule_use, &key);
+	return use ? use : bh_counted_use(&key, BH_RULE_OTHERS);
 }
 
 /* What EGRESS refused, or by `flags` of the refusal only recorded. */

@@ -128,11 +128,11 @@ struct {
 } bh_peers SEC(".maps") __weak;
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, BH_MAX_ROUTES);
+	__uint(max_entries, BH_MAX_ROUTE_ROWS);
 	__type(key, struct bh_route_key);
-	__type(value, struct bh_route);
+	__type(value, struct bh_route_row);
 } bh_routes SEC(".maps") __weak;
 
 struct {
@@ -140,7 +140,7 @@ struct {
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__uint(max_entries, BH_MAX_RULE_USES);
 	__type(key, struct bh_rule_key);
-	__type(value, struct bh_rule_use);
+	__type(value, struct bh_rule_uses);
 } bh_rule_use SEC(".maps") __weak;
 
 /* Which rows the rules of a generation have. Written and read by user space only. */

@@ -39,7 +39,6 @@
 #define BH_MAX_CLASSES 40
 #define BH_MAX_LISTEN 16 /* entries of the ports that a policy lets serve */
 #define BH_MAX_ALLOWED_DEVICES 8
-#define BH_MAX_ROUTES 1048576 /* address rules of all environments' policies */
 #define BH_MAX_OBJECTS 65536 /* live IPC objects and keys that environments own */
 
 /*
@@ -355,31 +354,9 @@ BH_ASSERT_SIZE(struct bh_policy, 400);
 #include "bpf/wire_ipc.h"
 #include "bpf/wire_learn.h"
 #include "bpf/wire_network.h"
+#include "bpf/wire_routes.h"
 #include "bpf/wire_surface.h"
 #include "bpf/wire_tree.h"
-
-/*
- * Key of bh_routes, a longest-prefix trie: `prefix_bits` counts from `policy` on. IPv4 as
- * v4-mapped IPv6. A policy with such rows has ::/0 and ::/128.
- */
-struct bh_route_key {
-	__u32 prefix_bits;
-	struct bh_label label;
-	__u32 generation;
-	__u8 address[16];
-};
-BH_ASSERT_SIZE(struct bh_route_key, 32);
-#define BH_ROUTE_FIXED_BITS 96
-
-/*
- * Value of bh_routes: the first entry that fits decides; what no entry fits is refused. Entries of
- * shorter prefixes that also hold are repeated here.
- */
-#define BH_MAX_ROUTE_PORTS 8
-struct bh_route {
-	struct bh_port_rule ports[BH_MAX_ROUTE_PORTS];
-};
-BH_ASSERT_SIZE(struct bh_route, 64);
 
 #include "bpf/wire_usage.h"
 

@@ -7,24 +7,25 @@
 #define BULKHEAD_WIRE_NETWORK_H
 
 #define BH_MAX_RULE_USES 65536 /* rows of all environments' policies */
-#define BH_MAX_COUNTED_RULES 256 /* of one policy, that have a row each; the others share one */
+#define BH_MAX_COUNTED_RULES 256 /* of one policy, each apart; the others are counted together */
 
 /* In the place of a rule's number. 0: what no rule says, when the policy names no default. */
-#define BH_RULE_OTHERS 0xfffffffe /* rules without a row */
+#define BH_RULE_OTHERS 0xfffffffe /* rules that are not counted apart */
 #define BH_RULE_ANSWERS 0xffffffff /* on accepted connections, where no rule allows */
 
-/* Key of bh_rule_use. */
+/*
+ * Key of bh_rule_use: rules have a row together, by their numbers in the policy of this generation.
+ * That of rule 0 is always there.
+ */
+#define BH_RULES_IN_ROW 16
 struct bh_rule_key {
 	struct bh_label label;
 	__u32 generation;
-	__u32 rule; /* its number in the policy of this generation */
+	__u32 row; /* number / BH_RULES_IN_ROW */
 };
 BH_ASSERT_SIZE(struct bh_rule_key, 16);
 
-/*
- * Value of bh_rule_use. User space makes the rows of a generation before it is published, and links
- * them: from rule 0 by `next`. From then on programs count in them.
- */
+/* What went by one rule. */
 struct bh_rule_use {
 	__u64 bytes; /* of packets that left, as the IP layer has them */
 	__u64 packets;
@@ -32,10 +33,19 @@ struct bh_rule_use {
 	__u64 refused; /* what is in bh_state.refused of EGRESS, too */
 	__u64 audited; /* would have been refused */
 	__u64 dropped; /* packets that vanished */
-	__u32 next; /* 0: the last */
-	__u32 pad;
 };
-BH_ASSERT_SIZE(struct bh_rule_use, 56);
+BH_ASSERT_SIZE(struct bh_rule_use, 48);
+
+/*
+ * Value of bh_rule_use. User space makes the rows of a generation before it is published, and links
+ * them: from rule 0's by `next`. From then on programs count in them.
+ */
+struct bh_rule_uses {
+	struct bh_rule_use of[BH_RULES_IN_ROW];
+	__u32 counted; /* which of them, a bit each; the others are in BH_RULE_OTHERS */
+	__u32 next; /* row; 0: the last */
+};
+BH_ASSERT_SIZE(struct bh_rule_uses, 776);
 
 /* The text of a refusal on an address. */
 struct bh_reached_text {

@@ -12,7 +12,6 @@
 enum bh_rows_of {
 	BH_ROWS_OF_NODES,
 	BH_ROWS_OF_ROOTS,
-	BH_ROWS_OF_ROUTES,
 };
 
 /* Key of bh_rows. */

@@ -13,10 +13,10 @@ namespace bulkhead::loader {
 namespace {
 
 // Left out: storage of tasks, sockets and inodes, which has no bound; bh_cgroups and bh_netns,
-// which have a row for each environment; bh_refusals, which has room for all; bh_routes, a trie
-// that the kernel can only walk from its root for each row.
-constexpr std::array kHashMaps = {"bh_charges",  "bh_learned", "bh_nodes", "bh_objects", "bh_peers",
-                                  "bh_policies", "bh_roots",   "bh_rows",  "bh_rule_use"};
+// which have a row for each environment; bh_refusals, which has room for all.
+constexpr std::array kHashMaps = {"bh_charges", "bh_learned",  "bh_nodes", "bh_objects",
+                                  "bh_peers",   "bh_policies", "bh_roots", "bh_routes",
+                                  "bh_rows",    "bh_rule_use"};
 
 // In batches of whole buckets: a row that comes or goes meanwhile is missed or counted, no more.
 Result<__u64> count_rows(int map, const bpf_map_info& info, const std::string& name) {

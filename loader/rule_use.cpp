@@ -1,7 +1,8 @@
 #include "loader/rule_use.h"
 
+#include <algorithm>
 #include <cstddef>
-#include <set>
+#include <vector>
 
 #include "loader/map_view.h"
 #include "loader/pins.h"
@@ -10,10 +11,10 @@
 namespace bulkhead::loader {
 namespace {
 
-using Uses = MapView<bh_rule_key, bh_rule_use>;
+using Uses = MapView<bh_rule_key, bh_rule_uses>;
 
 Result<Uses> open_uses() {
-    return open_pinned_map<bh_rule_key, bh_rule_use>("bh_rule_use");
+    return open_pinned_map<bh_rule_key, bh_rule_uses>("bh_rule_use");
 }
 
 }  // namespace
@@ -21,20 +22,21 @@ Result<Uses> open_uses() {
 std::vector<__u32> counted_rules(const Rules& rules) {
     if (rules.routes.empty())
         return {};
-    std::set<__u32> numbers = {0, rules.policy.rule_of_class[BH_CLASS_EGRESS]};
+    std::vector<__u32> counted = {0, rules.policy.rule_of_class[BH_CLASS_EGRESS]};
     for (const RouteRow& row : rules.routes) {
         for (const bh_port_rule& entry : row.route.ports) {
             if (entry.verdict != BH_VERDICT_NONE)
-                numbers.insert(entry.rule);
+                counted.push_back(entry.rule);
         }
     }
     for (const PeerRow& row : rules.peers) {
         for (const bh_port_rule& entry : row.ports) {
             if (entry.verdict != BH_VERDICT_NONE)
-                numbers.insert(entry.rule);
+                counted.push_back(entry.rule);
         }
     }
-    std::vector<__u32> counted(numbers.begin(), numbers.end());
+    std::sort(counted.begin(), counted.end());
+    counted.erase(std::unique(counted.begin(), counted.end()), counted.end());
     if (counted.size() > BH_MAX_COUNTED_RULES) {
         counted.resize(BH_MAX_COUNTED_RULES);
         counted.push_back(BH_RULE_OTHERS);
@@ -47,10 +49,16 @@ Status put_rule_uses(bh_label label, __u32 generation, const std::vector<__u32>&
     if (counted.empty())
         return {};
     std::vector<bh_rule_key> keys;
-    std::vector<bh_rule_use> values(counted.size());
-    for (std::size_t i = 0; i < counted.size(); ++i) {
-        keys.push_back({label, generation, counted[i]});
-        values[i].next = i + 1 < counted.size() ? counted[i + 1] : 0;
+    std::vector<bh_rule_uses> values;
+    for (const __u32 rule : counted) {
+        const __u32 row = rule / BH_RULES_IN_ROW;
+        if (keys.empty() || keys.back().row != row) {
+            if (!values.empty())
+                values.back().next = row;
+            keys.push_back({label, generation, row});
+            values.emplace_back();
+        }
+        values.back().counted |= 1U << rule % BH_RULES_IN_ROW;
     }
     BULKHEAD_TRY_VALUE(uses, open_uses());
     std::size_t written = 0;
@@ -65,26 +73,33 @@ Status put_rule_uses(bh_label label, __u32 generation, const std::vector<__u32>&
 Result<std::vector<RuleUse>> read_rule_uses(bh_label label, __u32 generation) {
     BULKHEAD_TRY_VALUE(uses, open_uses());
     std::vector<RuleUse> found;
-    __u32 rule = 0;
+    __u32 number = 0;
     do {
-        BULKHEAD_TRY_VALUE(row, uses.find({label, generation, rule}));
+        BULKHEAD_TRY_VALUE(row, uses.find({label, generation, number}));
         if (!row)
             return std::vector<RuleUse>{};
-        found.push_back({rule, *row});
-        rule = row->next;
-    } while (rule != 0);
+        for (__u32 i = 0; i < BH_RULES_IN_ROW; ++i) {
+            if ((row->counted >> i & 1) != 0)
+                found.push_back({number * BH_RULES_IN_ROW + i, row->of[i]});
+        }
+        number = row->next;
+    } while (number != 0);
     return found;
 }
 
 Status drop_rule_uses(bh_label label, __u32 generation) {
-    BULKHEAD_TRY_VALUE(found, read_rule_uses(label, generation));
-    if (found.empty())
-        return {};
-    std::vector<bh_rule_key> keys;
-    // The first one last: by it the others are found.
-    for (auto one = found.rbegin(); one != found.rend(); ++one)
-        keys.push_back({label, generation, one->rule});
     BULKHEAD_TRY_VALUE(uses, open_uses());
+    std::vector<bh_rule_key> keys;
+    __u32 number = 0;
+    do {
+        BULKHEAD_TRY_VALUE(row, uses.find({label, generation, number}));
+        if (!row)
+            break;
+        keys.push_back({label, generation, number});
+        number = row->next;
+    } while (number != 0);
+    // The first one last: by it the others are found.
+    std::reverse(keys.begin(), keys.end());
     return uses.erase_all(keys);
 }
 

@@ -11,31 +11,17 @@ namespace bulkhead::loader {
 namespace {
 
 using Policies = MapView<bh_policy_key, bh_policy>;
-using Routes = MapView<bh_route_key, bh_route>;
 
 Result<Policies> open_policies() {
     return open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
-}
-
-Result<Routes> open_routes() {
-    return open_pinned_map<bh_route_key, bh_route>("bh_routes");
-}
-
-bh_route_key route_key(bh_label label, __u32 generation) {
-    bh_route_key key{};
-    key.prefix_bits = BH_ROUTE_FIXED_BITS;
-    key.label = label;
-    key.generation = generation;
-    return key;
 }
 
 bool is_of(const bh_label& owner, bh_label label) {
     return owner.slot == label.slot && owner.serial == label.serial;
 }
 
-// The trie says ENOSPC when it is full, a hash map E2BIG.
 Status explain_shortage(Status written, std::size_t rows, const char* map) {
-    if (written || (written.error().code() != ENOSPC && written.error().code() != E2BIG))
+    if (written || written.error().code() != E2BIG)
         return written;
     return fail(Error(ENOSPC, "the " + std::to_string(rows) +
                                   " rows of these rules do not fit into the map " + map +
@@ -44,23 +30,7 @@ Status explain_shortage(Status written, std::size_t rows, const char* map) {
 }
 
 Status write_routes(bh_label label, __u32 generation, const std::vector<RouteRow>& rows) {
-    if (rows.empty())
-        return {};
-    BULKHEAD_TRY_VALUE(routes, open_routes());
-    std::vector<bh_route_key> keys;
-    std::vector<bh_route> values;
-    keys.reserve(rows.size());
-    values.reserve(rows.size());
-    for (const RouteRow& row : rows) {
-        bh_route_key key = route_key(label, generation);
-        key.prefix_bits += row.prefix_bits;
-        std::memcpy(key.address, row.address, sizeof key.address);
-        keys.push_back(key);
-        values.push_back(row.route);
-    }
-    return explain_shortage(
-        put_listed(routes, {label, generation, 0}, BH_ROWS_OF_ROUTES, std::move(keys), values),
-        rows.size(), "bh_routes");
+    return explain_shortage(put_routes(label, generation, rows), rows.size(), "bh_routes");
 }
 
 Status write_policy(bh_label label, __u32 generation, const bh_policy& policy) {
@@ -72,23 +42,6 @@ Status erase_policy(bh_label label, __u32 generation) {
     BULKHEAD_TRY_VALUE(policies, open_policies());
     BULKHEAD_TRY(policies.erase({label, generation, 0}));
     return {};
-}
-
-Status erase_routes(bh_label label, __u32 generation) {
-    BULKHEAD_TRY_VALUE(routes, open_routes());
-    return drop_listed(routes, {label, generation, 0}, BH_ROWS_OF_ROUTES);
-}
-
-template <typename Map, typename LabelOf, typename GenerationOf>
-Status erase_others(const Map& map, bh_label label, __u32 kept, LabelOf label_of,
-                    GenerationOf generation_of) {
-    using Key = typename Map::KeyType;
-    std::vector<Key> others;
-    BULKHEAD_TRY(map.for_each_key([&](const Key& key) {
-        if (is_of(label_of(key), label) && generation_of(key) != kept)
-            others.push_back(key);
-    }));
-    return map.erase_all(others);
 }
 
 __u32 sysctl_node(PlacedTree& tree, __u32 parent, const std::string& name) {
@@ -192,7 +145,7 @@ Status erase_rows(bh_label label, __u32 generation) {
     BULKHEAD_TRY(drop_tree(label, generation));
     BULKHEAD_TRY(drop_peers(label, generation));
     BULKHEAD_TRY(drop_rule_uses(label, generation));
-    BULKHEAD_TRY(erase_routes(label, generation));
+    BULKHEAD_TRY(drop_routes(label, generation));
     return erase_policy(label, generation);
 }
 
@@ -201,13 +154,13 @@ Status erase_other_rows(bh_label label, __u32 kept) {
     BULKHEAD_TRY(drop_other_peers(label, kept));
     BULKHEAD_TRY(drop_other_rule_uses(label, kept));
     BULKHEAD_TRY_VALUE(policies, open_policies());
-    BULKHEAD_TRY(erase_others(
-        policies, label, kept, [](const bh_policy_key& key) { return key.label; },
-        [](const bh_policy_key& key) { return key.generation; }));
-    BULKHEAD_TRY_VALUE(routes, open_routes());
-    BULKHEAD_TRY(erase_others(
-        routes, label, kept, [](const bh_route_key& key) { return key.label; },
-        [](const bh_route_key& key) { return key.generation; }));
+    std::vector<bh_policy_key> others;
+    BULKHEAD_TRY(policies.for_each_key([&](const bh_policy_key& key) {
+        if (is_of(key.label, label) && key.generation != kept)
+            others.push_back(key);
+    }));
+    BULKHEAD_TRY(policies.erase_all(others));
+    BULKHEAD_TRY(drop_other_routes(label, kept));
     return drop_other_row_lists(label, kept);
 }
 

@@ -8,6 +8,7 @@
 #include "loader/environments.h"
 #include "loader/peer_rules.h"
 #include "loader/result.h"
+#include "loader/route_rows.h"
 #include "loader/tree_rules.h"
 
 namespace bulkhead::loader {
@@ -35,13 +36,6 @@ struct SysctlRow {
     std::vector<std::string> names;  // each at most 255 bytes
     __u32 rule = 0;                  // number of the rule that names it
     __u32 flags = 0;                 // of bh_node_flags: one of BH_NODE_SYSCTL, BH_NODE_BENEATH
-};
-
-// What holds for an address and all that no longer prefix covers.
-struct RouteRow {
-    __u8 address[16] = {};  // IPv4 as v4-mapped IPv6
-    __u32 prefix_bits = 0;  // 0 to 128
-    bh_route route{};
 };
 
 // A compiled policy. `control` carries classes and mode; its generation is given at publication.

@@ -117,10 +117,10 @@ std::vector<std::string> Paths::all() const {
     return paths;
 }
 
-const bh_route* route_of(const loader::Rules& rules, const Prefix& prefix) {
+const loader::Route* route_of(const loader::Rules& rules, const Prefix& prefix) {
     if (!refuses(rules, BH_CLASS_EGRESS))
         return nullptr;
-    const bh_route* found = nullptr;
+    const loader::Route* found = nullptr;
     std::uint32_t longest = 0;
     for (const loader::RouteRow& row : rules.routes) {
         Prefix covering{{}, row.prefix_bits};
@@ -130,7 +130,7 @@ const bh_route* route_of(const loader::Rules& rules, const Prefix& prefix) {
             found = &row.route;
         }
     }
-    static constexpr bh_route kNothing{};
+    static constexpr loader::Route kNothing{};
     return found != nullptr ? found : &kNothing;
 }
 
@@ -165,7 +165,7 @@ const Prefix& loopback() {
 
 }  // namespace
 
-const bh_route* route_of_unnamed(const loader::Rules& rules) {
+const loader::Route* route_of_unnamed(const loader::Rules& rules) {
     return route_of(rules, loopback());
 }
 
@@ -174,7 +174,7 @@ Decision decide_target(const Policy& policy, const Target& target) {
         if (const auto* entry = first_fit(peer->ports.data(), peer->ports.size(), target.ports))
             return of_entry(*entry);
     }
-    const bh_route* route = target.environment.empty() ? route_of(policy.rules, target.prefix)
+    const loader::Route* route = target.environment.empty() ? route_of(policy.rules, target.prefix)
                                                        : route_of_unnamed(policy.rules);
     if (route == nullptr)
         return {};

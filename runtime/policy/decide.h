@@ -40,11 +40,11 @@ private:
 };
 
 // The route that holds for a prefix; nullptr: no address is asked about.
-const bh_route* route_of(const loader::Rules& rules, const Prefix& prefix);
+const loader::Route* route_of(const loader::Rules& rules, const Prefix& prefix);
 
 // Likewise where an environment is that no rule names: what shares a network namespace is reached
 // at its loopback address at least.
-const bh_route* route_of_unnamed(const loader::Rules& rules);
+const loader::Route* route_of_unnamed(const loader::Rules& rules);
 
 Decision decide_path(const Policy& policy, bh_right right, std::string_view path);
 Decision decide_target(const Policy& policy, const Target& target);

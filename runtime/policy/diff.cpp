@@ -231,7 +231,7 @@ private:
         return {true, rule->rule, BH_CLASS_LISTEN};
     }
 
-    static Decision decide_of_protocol(const Policy& policy, const bh_route* route,
+    static Decision decide_of_protocol(const Policy& policy, const loader::Route* route,
                                        const Ports& ports) {
         if (route == nullptr)
             return {};
@@ -270,10 +270,10 @@ private:
     }
 
     [[nodiscard]] std::vector<Piece> changes_at(const Prefix& prefix) const {
-        const bh_route* one = route_of(first_.rules, prefix);
-        const bh_route* other = route_of(second_.rules, prefix);
+        const loader::Route* one = route_of(first_.rules, prefix);
+        const loader::Route* other = route_of(second_.rules, prefix);
         std::vector<bh_port_rule> rows;
-        for (const bh_route* route : {one, other}) {
+        for (const loader::Route* route : {one, other}) {
             if (route != nullptr)
                 std::copy_if(
                     std::begin(route->ports), std::end(route->ports), std::back_inserter(rows),
@@ -349,7 +349,7 @@ private:
         for (const Policy* side : {&first_, &second_}) {
             if (const loader::PeerRow* peer = reached_peer(side->rules, name))
                 rows.insert(rows.end(), peer->ports.begin(), peer->ports.end());
-            if (const bh_route* route = route_of_unnamed(side->rules))
+            if (const loader::Route* route = route_of_unnamed(side->rules))
                 rows.insert(rows.end(), std::begin(route->ports), std::end(route->ports));
         }
         std::erase_if(rows, [](const bh_port_rule& row) { return row.verdict == BH_VERDICT_NONE; });

@@ -243,7 +243,7 @@ private:
     }
 
     void add_row(const Prefix& prefix, const Chain& chain) {
-        bh_route route{};
+        loader::Route route{};
         std::size_t used = 0;
         bool complete = false;
         for (std::size_t i = 0; i <= chain.size() && !complete; ++i) {
@@ -263,7 +263,7 @@ private:
         add_row(prefix, route);
     }
 
-    void add_row(const Prefix& prefix, const bh_route& route) {
+    void add_row(const Prefix& prefix, const loader::Route& route) {
         loader::RouteRow& row = rows_.emplace_back();
         std::copy(prefix.address.begin(), prefix.address.end(), row.address);
         row.prefix_bits = prefix.bits;
@@ -294,8 +294,8 @@ private:
             add_row(from, route_of(parse_target(loopback).value->prefix));
     }
 
-    [[nodiscard]] bh_route route_of(const Prefix& address) const {
-        std::pair<std::uint32_t, bh_route> best{};
+    [[nodiscard]] loader::Route route_of(const Prefix& address) const {
+        std::pair<std::uint32_t, loader::Route> best{};
         for (const loader::RouteRow& row : rows_) {
             if (row.prefix_bits >= best.first && prefix_of(row).covers(address))
                 best = {row.prefix_bits, row.route};

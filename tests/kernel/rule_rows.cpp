@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <sstream>
+#include <utility>
 
 #include "bpf/wire_rows.h"
 #include "loader/pins.h"
+#include "loader/route_rows.h"
 #include "loader/tree_rules.h"
 
 namespace bulkhead::tests {
@@ -15,18 +18,17 @@ namespace {
 
 constexpr __u32 kMappedBits = 96;
 
-bh_route_key parse_prefix(const std::string& prefix) {
-    bh_route_key key{};
+loader::RouteRow parse_prefix(const std::string& prefix) {
+    loader::RouteRow row;
     const std::size_t slash = prefix.find('/');
     const std::string address = prefix.substr(0, slash);
-    key.prefix_bits =
-        BH_ROUTE_FIXED_BITS + static_cast<__u32>(std::stoul(prefix.substr(slash + 1)));
-    if (::inet_pton(AF_INET6, address.c_str(), key.address) == 1)
-        return key;
-    EXPECT_EQ(::inet_pton(AF_INET, address.c_str(), key.address + 12), 1) << prefix;
-    key.address[10] = key.address[11] = 0xff;
-    key.prefix_bits += kMappedBits;
-    return key;
+    row.prefix_bits = static_cast<__u32>(std::stoul(prefix.substr(slash + 1)));
+    if (::inet_pton(AF_INET6, address.c_str(), row.address) == 1)
+        return row;
+    EXPECT_EQ(::inet_pton(AF_INET, address.c_str(), row.address + 12), 1) << prefix;
+    row.address[10] = row.address[11] = 0xff;
+    row.prefix_bits += kMappedBits;
+    return row;
 }
 
 // The index of the node at `path`, made with all above it, which inherit.
@@ -64,14 +66,11 @@ void put_trees(const BareEnvironment& environment, __u32 generation, __u32 dev,
 
 void put_route(const BareEnvironment& environment, __u32 generation, const std::string& prefix,
                std::initializer_list<bh_port_rule> ports) {
-    const auto routes = loader::open_pinned_map<bh_route_key, bh_route>("bh_routes");
-    ASSERT_TRUE(routes.has_value());
-    bh_route_key key = parse_prefix(prefix);
-    key.label = environment.label();
-    key.generation = generation;
-    bh_route route{};
-    std::copy(ports.begin(), ports.end(), route.ports);
-    ASSERT_TRUE(routes->put(key, route).has_value());
+    // The rows of a generation are made of all its prefixes together.
+    static std::map<std::pair<__u32, __u32>, std::vector<loader::RouteRow>> written;
+    auto& routes = written[{environment.label().serial, generation}];
+    std::copy(ports.begin(), ports.end(), routes.emplace_back(parse_prefix(prefix)).route.ports);
+    ASSERT_TRUE(loader::put_routes(environment.label(), generation, routes).has_value());
 }
 
 void put_policy(const BareEnvironment& environment, __u32 generation, const bh_policy& policy) {
@@ -85,9 +84,9 @@ namespace {
 template <typename Visit>
 void for_each_rule_row(Visit visit) {
     const auto policies = loader::open_pinned_map<bh_policy_key, bh_policy>("bh_policies");
-    const auto routes = loader::open_pinned_map<bh_route_key, bh_route>("bh_routes");
+    const auto routes = loader::open_pinned_map<bh_route_key, bh_route_row>("bh_routes");
     const auto peers = loader::open_pinned_map<bh_peer_key, bh_peer>("bh_peers");
-    const auto uses = loader::open_pinned_map<bh_rule_key, bh_rule_use>("bh_rule_use");
+    const auto uses = loader::open_pinned_map<bh_rule_key, bh_rule_uses>("bh_rule_use");
     ASSERT_TRUE(policies.has_value() && routes.has_value() && peers.has_value() &&
                 uses.has_value());
     const auto see = [&](const auto& key) { visit(key.label, key.generation); };
@@ -153,9 +152,9 @@ Filling::Filling(FullMap map) {
             fill<bh_policy>("bh_policies", policies_);
             return;
         case FullMap::kRoutes:
-            for (__u32 i = 0; i < BH_MAX_ROUTES; ++i)
-                routes_.push_back({BH_ROUTE_FIXED_BITS, kNobody, i, {}});
-            fill<bh_route>("bh_routes", routes_);
+            for (__u32 i = 0; i < BH_MAX_ROUTE_ROWS; ++i)
+                routes_.push_back({kNobody, i, 0});
+            fill<bh_route_row>("bh_routes", routes_);
             return;
         case FullMap::kNodes:
             for (__u32 i = 0; i <= BH_MAX_NODES; ++i)
@@ -167,7 +166,7 @@ Filling::Filling(FullMap map) {
 
 Filling::~Filling() {
     empty<bh_policy>("bh_policies", policies_);
-    empty<bh_route>("bh_routes", routes_);
+    empty<bh_route_row>("bh_routes", routes_);
     empty<bh_node>("bh_nodes", nodes_);
 }
 

@@ -1,4 +1,4 @@
-// Rows of rules as a published policy would leave them, written one by one.
+// Rows of rules as a published policy would leave them.
 #pragma once
 
 #include <initializer_list>
