@@ -263,6 +263,7 @@ enum bh_environment_flags {
 	BH_ENV_REVOKES = 1 << 9, /* its policy closes what was opened before */
 	BH_ENV_IOCTLS = 1 << 10, /* its policy names the devices that take ioctls */
 	BH_ENV_NAMES = 1 << 11, /* its policy says by name which environments are reached */
+	BH_ENV_UNJUDGED = 1 << 12, /* what this generation's trees refuse was let through a while */
 };
 
 /*

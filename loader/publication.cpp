@@ -22,6 +22,7 @@ __u64 refusing_all_after(__u64 control) {
     return in_generation_after((1ULL << BH_MAX_CLASSES) - 1, control);
 }
 
+constexpr __u64 kModeBits = 3ULL << BH_CONTROL_MODE_SHIFT;
 constexpr __u64 kTreeClasses = 1ULL << BH_CLASS_PATHS | 1ULL << BH_CLASS_EXECUTION;
 
 // Without rules about paths a class of them would refuse every file.
@@ -101,6 +102,9 @@ Status Environments::change(bh_label label, const ControlChange& change) {
     const __u64 before = records_[label.slot].control;
     const __u64 after = changed(before, change);
     BULKHEAD_TRY(check_has_tree(label, before, after));
+    // What was found for a file no longer holds where it could be moved to other rights.
+    if (((before ^ after) & (kTreeClasses | kModeBits)) != 0)
+        records_[label.slot].flags |= BH_ENV_UNJUDGED;
     return store_control(label, after);
 }
 
@@ -138,7 +142,7 @@ Status Environments::publish_rules(bh_label label, const Rules& rules,
     }
     if (had_rows)
         BULKHEAD_TRY(erase_rows(label, last));
-    const __u32 kept = flags & ~(BH_ENV_RULES | kDemandFlags);
+    const __u32 kept = flags & ~(BH_ENV_RULES | BH_ENV_UNJUDGED | kDemandFlags);
     BULKHEAD_TRY(settle_flags(
         label, kept | rules.demand_flags() | (rules.has_rows() ? __u32{BH_ENV_RULES} : 0)));
     return agreed;

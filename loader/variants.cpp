@@ -72,6 +72,12 @@ bool tags_sysfs_with_part(const btf* kernel) {
     return false;
 }
 
+// From 6.17 verifiers tell that a dentry may have no inode, and trust none that they cannot follow
+// from the hook's arguments: by the type that their table has for it.
+bool trusts_inodes_of_parents(const btf* kernel) {
+    return btf__find_by_name_kind(kernel, "dentry__safe_trusted_or_null", BTF_KIND_STRUCT) <= 0;
+}
+
 }  // namespace
 
 Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
@@ -107,6 +113,7 @@ Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
     const int dentry = argument_count(kernel.get(), "inode_setattr") - 2;
     skeleton.rodata->bh_setattr_dentry = dentry;
     skeleton.rodata->bh_setattr_idmap = dentry == 1;
+    skeleton.rodata->bh_keeps_dirs = trusts_inodes_of_parents(kernel.get());
     skeleton.rodata->bh_sysfs_has_part = tags_sysfs_with_part(kernel.get());
     return Variants{fill_meter_constants(skeleton, *kernel)};
 }

@@ -181,6 +181,41 @@ FENCE_TEST(RefusesToMoveToWhereOtherWritingHolds, "bh_tree_rename") {
     EXPECT_FALSE(place.has("open/new"));
 }
 
+// What was found for a file or its directory before does not outlive what audit mode let move.
+FENCE_TEST(RefusesWhatWasMovedWhileNothingWasRefused, "bh_tree_open") {
+    const Place place;
+    Ruled mine(place.files(), Place::rules());
+    const auto set_mode = [&](bh_mode mode) {
+        loader::ControlChange change;
+        change.mode = mode;
+        ASSERT_TRUE(mine.change(change).has_value());
+    };
+    const auto read_all = [&](const char* directory) {
+        return Actor::run(&mine, [&] {
+            const std::string at = place.at(directory);
+            const int file = read_file(at + "/file"), deep = read_file(at + "/sub/deep");
+            return file == deep ? file : -1;
+        });
+    };
+    const __u32 generation = generation_of(mine);
+    EXPECT_EQ(read_all("open"), 0);
+    set_mode(BH_MODE_AUDIT);
+    EXPECT_EQ(Actor::run(&mine,
+                         [&] {
+                             return ::unlink(place.at("closed/file").c_str()) |
+                                    ::unlink(place.at("closed/sub/deep").c_str()) |
+                                    ::rmdir(place.at("closed/sub").c_str()) |
+                                    renamed(place.at("open/file"), place.at("closed/file")) |
+                                    renamed(place.at("open/sub"), place.at("closed/sub"));
+                         }),
+              0);
+    EXPECT_EQ(read_all("closed"), 0);
+    set_mode(BH_MODE_ENFORCE);
+    EXPECT_EQ(generation_of(mine), generation) << "no new rows were published";
+    EXPECT_EQ(read_all("closed"), EPERM);
+    EXPECT_EQ(mine.last_refusal_by(BH_HOOK_file_open).rule, 11U);
+}
+
 FENCE_TEST(RefusesToLinkToWhereOtherRightsHold, "bh_tree_link") {
     const Place place;
     Ruled mine(place.files(), Place::rules());

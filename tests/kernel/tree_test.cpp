@@ -152,6 +152,38 @@ TEST(Fence, RefusesWhatARuleNamesUnderAnotherRootAndMount) {
     EXPECT_EQ(Actor::run(&mine, mounted("open", "closed/sub", "closed/sub/file")), 0);
 }
 
+// Whether the directory was asked about before is no matter: a rule on a name in it holds.
+FENCE_TEST(RefusesAFileThatARuleNamesBesideOthers, "bh_tree_open") {
+    const Place place;
+    std::vector<TreeRule> rules = Place::rules();
+    rules.push_back({"open/secret", 0, 21});
+    rules.push_back({"open/sub/secret", 0, 22});
+    Ruled mine(place.files(), rules);
+    for (const char* directory : {"open/", "open/sub/"}) {
+        const std::string at = place.at(directory);
+        place.files().write(std::string(directory) + "secret");
+        place.files().write(std::string(directory) + "secrets");
+        place.files().write(std::string(directory) + "new");
+        expect_refused(mine, kOpen, [&] { return read_file(at + "secret"); });
+        EXPECT_EQ(
+            Actor::run(&mine, [&] { return write_file(at + "secrets") | write_file(at + "new"); }),
+            0);
+        expect_refused(mine, kOpen, [&] { return read_file(at + "secret"); });
+    }
+    EXPECT_EQ(mine.last_refusal_by(BH_HOOK_file_open).rule, 22U);
+    // A directory that moved to where the same holds takes what was found along.
+    EXPECT_EQ(Actor::run(&mine,
+                         [&] {
+                             const std::string at = place.at("open/");
+                             ::mkdir((at + "made").c_str(), 0755);
+                             const int made =
+                                 opened(::open((at + "made/file").c_str(), O_CREAT | O_RDWR, 0644));
+                             ::rename((at + "made").c_str(), (at + "moved").c_str());
+                             return made | write_file(at + "moved/file");
+                         }),
+              0);
+}
+
 TEST(Fence, FindsARuleAbove200LevelsAndLongNames) {
     const Place place;
     Ruled mine(place.files(), Place::rules());
