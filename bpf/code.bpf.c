@@ -40,11 +40,41 @@ struct inode___underscores {
 	struct timespec64 __i_ctime;
 } __attribute__((preserve_access_index));
 
-static __always_inline void bh_read_change_time(struct bh_change_time *change, struct inode *inode)
+/* What tells that a file was written. */
+struct bh_traces {
+	struct bh_change_time change;
+	__s32 writable_mappings;
+	bool hidden; /* it could be written without any */
+};
+
+static __always_inline void bh_read_traces(struct bh_traces *traces, struct inode *inode)
 {
 	struct inode___plain *plain = (void *)inode;
 	struct inode___underscores *underscores = (void *)inode;
+	struct bh_change_time *change = &traces->change;
 
+	traces->writable_mappings = inode->i_mapping->i_mmap_writable.counter;
+	change->granularity_ns = inode->i_sb->s_time_gran;
+	if (bpf_core_field_exists(inode->i_ctime_sec)) {
+		change->seconds = inode->i_ctime_sec;
+		change->nanoseconds = inode->i_ctime_nsec & ~BH_CTIME_LOOKED_AT;
+	} else if (bpf_core_field_exists(underscores->__i_ctime)) {
+		change->seconds = underscores->__i_ctime.tv_sec;
+		change->nanoseconds = underscores->__i_ctime.tv_nsec;
+	} else {
+		change->seconds = plain->i_ctime.tv_sec;
+		change->nanoseconds = plain->i_ctime.tv_nsec;
+	}
+}
+
+/* Of an inode that is known by its address, where a load is a call. */
+static __always_inline void bh_read_traces_at(struct bh_traces *traces, struct inode *inode)
+{
+	struct inode___plain *plain = (void *)inode;
+	struct inode___underscores *underscores = (void *)inode;
+	struct bh_change_time *change = &traces->change;
+
+	traces->writable_mappings = BPF_CORE_READ(inode, i_mapping, i_mmap_writable.counter);
 	change->granularity_ns = BPF_CORE_READ(inode, i_sb, s_time_gran);
 	if (bpf_core_field_exists(inode->i_ctime_sec)) {
 		change->seconds = BPF_CORE_READ(inode, i_ctime_sec);
@@ -59,19 +89,20 @@ static __always_inline void bh_read_change_time(struct bh_change_time *change, s
 }
 
 /*
- * The inode that holds the content. What is written through a mapping changes the time of
+ * Those of the inode that holds the content. What is written through a mapping changes the time of
  * overlayfs's upper file only; its dentry is what follows the inode in struct ovl_inode, which is
  * in a module's BTF and so not in ours.
  */
-static __always_inline struct inode *bh_content_inode(struct inode *inode)
+static __always_inline void bh_read_traces_beneath(struct bh_traces *traces, struct inode *inode)
 {
 	struct dentry *upper = NULL;
 
-	if (BPF_CORE_READ(inode, i_sb, s_magic) != BH_MAGIC_OVERLAY)
-		return inode;
 	bpf_probe_read_kernel(&upper, sizeof(upper),
 			      (void *)inode + bpf_core_type_size(struct inode));
-	return upper ? BPF_CORE_READ(upper, d_inode) : inode;
+	if (upper)
+		bh_read_traces_at(traces, BPF_CORE_READ(upper, d_inode));
+	else
+		bh_read_traces(traces, inode);
 }
 
 /*
@@ -80,22 +111,27 @@ static __always_inline struct inode *bh_content_inode(struct inode *inode)
  */
 static __always_inline bool bh_hides_writes(struct file *file)
 {
-	struct super_block *sb = BPF_CORE_READ(file, f_inode, i_sb);
-
-	if (BPF_CORE_READ(sb, s_magic) != BH_MAGIC_TMPFS)
-		return false;
-	return bh_mount_is_unnamed(BPF_CORE_READ(file, f_path.mnt)) ||
-	       BPF_CORE_READ(file, f_path.dentry, d_sb) != sb;
+	return bh_mount_is_unnamed(file->f_path.mnt) ||
+	       file->f_path.dentry->d_sb != file->f_inode->i_sb;
 }
 
-static __always_inline bool bh_was_mapped(struct bh_subject *subject, struct file *file,
-					  struct inode *content)
+static __noinline int bh_find_traces(struct file *file, struct bh_traces *traces)
 {
-	__u64 *mapped_ns;
+	struct inode *inode = file->f_inode;
+	unsigned long magic = inode->i_sb->s_magic;
 
-	if (BPF_CORE_READ(content, i_mapping, i_mmap_writable.counter) > 0)
-		return true;
-	mapped_ns = bpf_inode_storage_get(&bh_mapped, file->f_inode, NULL, 0);
+	if (magic == BH_MAGIC_OVERLAY)
+		bh_read_traces_beneath(traces, inode);
+	else
+		bh_read_traces(traces, inode);
+	traces->hidden = magic == BH_MAGIC_TMPFS && bh_hides_writes(file);
+	return 0;
+}
+
+static __always_inline bool bh_was_mapped(struct bh_subject *subject, struct file *file)
+{
+	__u64 *mapped_ns = bpf_inode_storage_get(&bh_mapped, file->f_inode, NULL, 0);
+
 	return mapped_ns && subject->env && *mapped_ns >= subject->env->started_ns;
 }
 
@@ -120,29 +156,27 @@ __weak __noinline int bh_read_drift(struct bh_request *request)
 static __always_inline bool bh_has_drifted(struct bh_subject *subject, struct file *file,
 					   struct bh_request *request)
 {
-	struct inode *content = bh_content_inode(BPF_CORE_READ(file, f_inode));
-	struct bh_change_time change = {};
+	struct bh_traces traces = {};
 
 	bh_sign(subject, request);
 	if (!bh_read_drift(request)) {
 		request->flags |= BH_REFUSAL_INTERNAL;
 		return true;
 	}
-	bh_read_change_time(&change, content);
-	return bh_changed_since(&change, request->values[0]) ||
-	       bh_was_mapped(subject, file, content) || bh_hides_writes(file);
+	bh_find_traces(file, &traces);
+	return bh_changed_since(&traces.change, request->values[0]) ||
+	       traces.writable_mappings > 0 || traces.hidden || bh_was_mapped(subject, file);
 }
 
 static __noinline int bh_check_code(struct bh_subject *subject, struct file *file, __u16 hook,
 				    __u64 prot)
 {
-	struct inode *inode = BPF_CORE_READ(file, f_inode);
+	struct inode *inode = file->f_inode;
 	struct bh_request anonymous = { .class_id = BH_CLASS_ANONYMOUS_CODE };
 	struct bh_request drift = { .class_id = BH_CLASS_DRIFT };
 
 	if (BH_CONTROL_REFUSES(subject->control, BH_CLASS_ANONYMOUS_CODE) &&
-	    bh_lies_in_no_directory(BPF_CORE_READ(inode, i_nlink),
-				    BPF_CORE_READ(inode, i_sb, s_flags)) &&
+	    bh_lies_in_no_directory(inode->i_nlink, inode->i_sb->s_flags) &&
 	    bh_refuse_code(subject, file, hook, &anonymous, prot))
 		return -EPERM;
 	if (BH_CONTROL_REFUSES(subject->control, BH_CLASS_DRIFT) &&
