@@ -111,7 +111,11 @@ struct Parts {
 };
 
 std::string_view take_until(std::string_view& rest, std::string_view marks) {
-    const std::size_t end = std::min(rest.find_first_of(marks), rest.size());
+    const auto is_mark = [&](char letter) {
+        return std::find(marks.begin(), marks.end(), letter) != marks.end();
+    };
+    const auto end =
+        static_cast<std::size_t>(std::find_if(rest.begin(), rest.end(), is_mark) - rest.begin());
     const std::string_view part = rest.substr(0, end);
     rest.remove_prefix(end);
     return part;
