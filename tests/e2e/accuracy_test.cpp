@@ -32,7 +32,7 @@ std::string text_of(const std::string& path) {
 }
 
 std::string cgroup_text(const std::string& file) {
-    const std::string text = text_of("/sys/fs/cgroup/bulkhead/box/" + file);
+    std::string text = text_of("/sys/fs/cgroup/bulkhead/box/" + file);
     EXPECT_FALSE(text.empty()) << file << " is empty or missing";
     return text;
 }
@@ -143,10 +143,11 @@ TEST(Accuracy, NetworkIsThatOfTheInterfaces) {
     const NothingLeft nothing_left;
     const Detached box("box", kIdle);
     constexpr std::uint64_t kSent = 2 * kMebibyte;
-    const std::string amount = std::to_string(kSent);
-    for (const std::string how : {"127.0.0.1", "::1", "127.0.0.1 -u -b 0 -l 8000"})
-        done("iperf3 -s -1 -D && until iperf3 -c " + how + " -n " + amount +
-             " > /tmp/report; do sleep 0.1; done");
+    const std::string send = " -n " + std::to_string(kSent) + " > /tmp/report; do sleep 0.1; done";
+    for (const std::string how : {"127.0.0.1", "::1", "127.0.0.1 -u -b 0 -l 8000"}) {
+        std::string script = "iperf3 -s -1 -D && until iperf3 -c ";
+        done(script.append(how).append(send));
+    }
     const auto [counts, usage] = when_quiet(interfaces);
     const Json& network = usage["network"];
     EXPECT_EQ(network["received_bytes"], counts[0]);
@@ -256,8 +257,9 @@ TEST(Accuracy, MemoryAndSwapAreThoseOfTheCgroupWhenQuiet) {
         memory = usage["memory"];
         return memory["current_bytes"] == kernel[0] && memory["swap_bytes"] == kernel[1] &&
                memory["faults"] == kernel[2] &&
-               std::all_of(kKinds.begin(), kKinds.end(), [&](const std::string kind) {
-                   return memory[kind + "_bytes"] == cgroup_number("memory.stat", kind);
+               std::all_of(kKinds.begin(), kKinds.end(), [&](const char* kind) {
+                   return memory[std::string(kind) + "_bytes"] ==
+                          cgroup_number("memory.stat", kind);
                });
     };
     EXPECT_TRUE(eventually(is_same, 30)) << memory << cgroup_text("memory.stat");

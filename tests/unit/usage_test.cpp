@@ -106,8 +106,9 @@ void expect_described(const std::string& path, const Json& node,
         return;
     }
     EXPECT_FALSE(node.members().empty()) << path << " is not in docs/metering.md";
+    const std::string begin = path.empty() ? "" : path + ".";
     for (const auto& [key, value] : node.members())
-        expect_described(path.empty() ? key : path + "." + key, value, described, used);
+        expect_described(std::string(begin).append(key), value, described, used);
 }
 
 TEST(Usage, EachNumberIsDescribedAndNothingElse) {
