@@ -13,7 +13,7 @@
  * What the policy of {slot, serial} says by name of the environment that has the socket there;
  * BH_VERDICT_NONE: nothing, or that environment ended. Its name is read before its serial.
  *
- * Global, so that the verifier looks at it once in a program.
+ * Global like the next ones, so that the verifier looks at it once in a program.
  */
 __weak __noinline int bh_named_verdict(struct bh_endpoint *to, __u32 slot, __u32 serial,
 				       __u32 generation)
@@ -37,28 +37,44 @@ __weak __noinline int bh_named_verdict(struct bh_endpoint *to, __u32 slot, __u32
 	return row ? bh_fitting_verdict(row->ports, BH_MAX_PEER_PORTS, to) : BH_VERDICT_NONE;
 }
 
-/* What no row says is refused. */
-static __always_inline int bh_verdict_of_routes(struct bh_subject *subject, struct bh_endpoint *to)
+__weak __noinline int bh_search_row(struct bh_route_row *row, struct bh_address *address)
 {
-	struct bh_address address = bh_address_of(to->address);
-	struct bh_route_key key = {
-		.label = subject->label,
-		.generation = BH_CONTROL_GENERATION(subject->control),
-	};
+	return row && address ? bh_route_at(row, address) : 0;
+}
+
+/* Beginning with row 0. What no row says is refused. */
+__weak __noinline int bh_search_routes(struct bh_route_key *first, struct bh_endpoint *to)
+{
+	struct bh_address address;
+	struct bh_route_key key;
 	int level;
 
+	if (!first || !to)
+		return BH_VERDICT_REFUSE;
+	key = *first; /* 6.1 takes a map's key from the stack only */
+	address = bh_address_of(to->address);
 	for (level = 0; level < BH_ROUTE_LEVELS; level++) {
 		struct bh_route_row *row = bpf_map_lookup_elem(&bh_routes, &key);
 		__u32 at;
 
 		if (!row)
 			break;
-		at = bh_route_at(row, &address);
+		at = bh_search_row(row, &address);
 		if (!row->beneath)
 			return bh_route_verdict(row, at, to);
 		key.row = row->beneath + at;
 	}
 	return BH_VERDICT_REFUSE;
+}
+
+static __always_inline int bh_verdict_of_routes(struct bh_subject *subject, struct bh_endpoint *to)
+{
+	struct bh_route_key key = {
+		.label = subject->label,
+		.generation = BH_CONTROL_GENERATION(subject->control),
+	};
+
+	return bh_search_routes(&key, to);
 }
 
 static __always_inline int bh_verdict_now(struct bh_subject *subject, struct bh_endpoint *to)

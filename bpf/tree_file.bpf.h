@@ -30,8 +30,8 @@ static __always_inline bool bh_has_rules(struct bh_subject *subject, struct file
 	return !subject->env || !bh_is_granted(subject->env, sb->s_dev, file->f_inode->i_ino);
 }
 
-static __noinline int bh_resolve_once(struct bh_subject *subject, struct dentry *dentry,
-				      struct bh_found *found)
+static __always_inline int bh_resolve_once(struct bh_subject *subject, struct dentry *dentry,
+					   struct bh_found *found)
 {
 	struct bh_walk *walk = bh_begin_walk(subject);
 
@@ -110,8 +110,8 @@ static __noinline int bh_step_to(struct bh_subject *subject, struct dentry *dent
 }
 
 /* What holds at a file: 0; -1: cannot be told. */
-static __noinline int bh_find_place(struct bh_subject *subject, struct file *file,
-				    struct bh_found *found)
+static __always_inline int bh_find_place(struct bh_subject *subject, struct file *file,
+					 struct bh_found *found)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct dentry *parent = dentry->d_parent;

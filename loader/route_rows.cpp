@@ -1,5 +1,7 @@
 #include "loader/route_rows.h"
 
+#include <endian.h>
+
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
@@ -7,7 +9,6 @@
 #include <tuple>
 #include <utility>
 
-#include "bpf/decide_network.h"
 #include "loader/map_view.h"
 #include "loader/pins.h"
 
@@ -20,6 +21,12 @@ constexpr bh_address kLastAddress{~__u64{0}, ~__u64{0}};
 
 Result<Rows> open_rows() {
     return open_pinned_map<bh_route_key, bh_route_row>("bh_routes");
+}
+
+bh_address address_of(const __u8* bytes) {
+    bh_address address{};
+    std::memcpy(&address, bytes, sizeof address);
+    return {be64toh(address.high), be64toh(address.low)};
 }
 
 bool operator==(const bh_address& one, const bh_address& other) {
@@ -67,7 +74,7 @@ public:
         ranges_.reserve(routes.size() + 8);
         begin({}, &kNothing);
         for (const RouteRow& row : routes) {
-            const bh_address first = bh_address_of(row.address);
+            const bh_address first = address_of(row.address);
             close_before(first);
             begin(first, &row.route);
             open_.push_back({last_of(first, row.prefix_bits), &row.route});
@@ -120,7 +127,7 @@ std::vector<bh_route_row> leaves_of(const std::vector<Ranges::Range>& ranges) {
     for (const Ranges::Range& range : ranges) {
         const auto entries = entries_of(*range.route);
         if (rows.empty() || rows.back().count == BH_ROUTES_IN_ROW ||
-            rows.back().first[rows.back().count] + entries.size() > BH_PORTS_IN_ROW)
+            rows.back().first[rows.back().count] + BH_MAX_ROUTE_PORTS > BH_PORTS_IN_ROW)
             rows.emplace_back();
         bh_route_row& row = rows.back();
         const __u8 first = row.first[row.count];
