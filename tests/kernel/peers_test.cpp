@@ -283,7 +283,7 @@ int hammer(Tally& tally, pid_t target) {
 
 // Each says yes only after the other has said no: at no time do both.
 TEST_F(Peers, ConsentAtOneTimeOrNotAtAll) {
-    constexpr int kSwaps = 5000;
+    constexpr int kSwaps = 2000;
     const loader::Rules yes_of_mine = naming("signal", "other");
     const loader::Rules yes_of_other = naming("signal", "mine");
     const Actor target(&other);
