@@ -124,14 +124,13 @@ __weak __noinline int bh_is_cgroup_within(__u64 address, __u64 id)
 }
 
 /* The flag of the record also stands while the policy changes: the policy's own tells. */
-static __noinline int bh_who_judges(struct bh_subject *subject, struct sock *sk)
+static __noinline int bh_who_judges_names(struct bh_subject *subject, struct sock *sk)
 {
 	struct bh_policy *policy;
 	bool names = false;
 	int i;
 
-	if (!subject->env || !(subject->env->flags & BH_ENV_NAMES) ||
-	    !bh_protocol_has_names(sk->sk_protocol))
+	if (!bh_protocol_has_names(sk->sk_protocol))
 		return BH_JUDGED_HERE;
 	for (i = 0; i < BH_MAX_TRIES; i++) {
 		policy = bh_policy_of(subject);
@@ -146,6 +145,13 @@ static __noinline int bh_who_judges(struct bh_subject *subject, struct sock *sk)
 				subject->env->cgroup_id))
 		return BH_JUDGED_BY_CGROUP;
 	return BH_JUDGED_NOWHERE;
+}
+
+static __always_inline int bh_who_judges(struct bh_subject *subject, struct sock *sk)
+{
+	if (!subject->env || !(subject->env->flags & BH_ENV_NAMES))
+		return BH_JUDGED_HERE;
+	return bh_who_judges_names(subject, sk);
 }
 
 /* False: there is no memory for the mark by which those programs know what is theirs. */
@@ -163,7 +169,8 @@ static __always_inline bool bh_leave_to_cgroup(struct sock *sk)
 }
 
 /* As bh_judge(); where nobody can find out whom it reaches, nothing is reached. */
-static __noinline int bh_judge_here(struct bh_subject *subject, struct bh_endpoint *to, __u32 judge)
+static __always_inline int bh_judge_here(struct bh_subject *subject, struct bh_endpoint *to,
+					 int judge)
 {
 	int verdict = bh_judge(subject, to);
 

@@ -43,15 +43,15 @@ __weak __noinline int bh_search_row(struct bh_route_row *row, struct bh_address 
 }
 
 /* Beginning with row 0. What no row says is refused. */
-__weak __noinline int bh_search_routes(struct bh_route_key *first, struct bh_endpoint *to)
+__weak __noinline int bh_search_routes(struct bh_endpoint *to, __u32 slot, __u32 serial,
+				       __u32 generation)
 {
+	struct bh_route_key key = { .label = { slot, serial }, .generation = generation };
 	struct bh_address address;
-	struct bh_route_key key;
 	int level;
 
-	if (!first || !to)
+	if (!to)
 		return BH_VERDICT_REFUSE;
-	key = *first; /* 6.1 takes a map's key from the stack only */
 	address = bh_address_of(to->address);
 	for (level = 0; level < BH_ROUTE_LEVELS; level++) {
 		struct bh_route_row *row = bpf_map_lookup_elem(&bh_routes, &key);
@@ -67,24 +67,16 @@ __weak __noinline int bh_search_routes(struct bh_route_key *first, struct bh_end
 	return BH_VERDICT_REFUSE;
 }
 
-static __always_inline int bh_verdict_of_routes(struct bh_subject *subject, struct bh_endpoint *to)
-{
-	struct bh_route_key key = {
-		.label = subject->label,
-		.generation = BH_CONTROL_GENERATION(subject->control),
-	};
-
-	return bh_search_routes(&key, to);
-}
-
 static __always_inline int bh_verdict_now(struct bh_subject *subject, struct bh_endpoint *to)
 {
+	__u32 slot = subject->label.slot, serial = subject->label.serial;
+	__u32 generation = BH_CONTROL_GENERATION(subject->control);
 	int verdict = BH_VERDICT_NONE;
 
 	if (to->owner.serial)
-		verdict = bh_named_verdict(to, subject->label.slot, subject->label.serial,
-					   BH_CONTROL_GENERATION(subject->control));
-	return verdict == BH_VERDICT_NONE ? bh_verdict_of_routes(subject, to) : verdict;
+		verdict = bh_named_verdict(to, slot, serial, generation);
+	return verdict == BH_VERDICT_NONE ? bh_search_routes(to, slot, serial, generation)
+					  : verdict;
 }
 
 /*
