@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdlib>
@@ -182,10 +183,13 @@ Detached::~Detached() {
 
 bool eventually(const std::function<bool()>& holds, int seconds) {
     const auto deadline = Clock::now() + std::chrono::seconds(seconds);
-    while (!holds()) {
-        if (Clock::now() > deadline)
+    for (auto asked = Clock::now(); !holds(); asked = Clock::now()) {
+        const auto now = Clock::now();
+        if (now > deadline)
             return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+        // Who asks all the time slows down what it waits for.
+        std::this_thread::sleep_for(std::clamp<Clock::duration>(
+            2 * (now - asked), std::chrono::milliseconds(50), std::chrono::seconds(1)));
     }
     return true;
 }

@@ -32,8 +32,8 @@ inline constexpr const char* kSettlePodman =
 // systemd starts what it starts, all of it.
 inline void expect_boots() {
     constexpr int kSeconds = 300;  // under emulation it takes most of a minute
-    const auto is_booted = [] {
-        const Outcome state = exec("box", "systemctl is-system-running");
+    const auto is_booted = [] {    // or cannot be asked yet
+        const Outcome state = exec("box", "systemctl is-system-running --wait");
         return state.out == "running\n" || state.out == "degraded\n";
     };
     ASSERT_TRUE(eventually(is_booted, kSeconds)) << done("systemctl list-jobs; journalctl -b");
