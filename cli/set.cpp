@@ -1,14 +1,19 @@
-// bulkhead set: single classes or the mode of a running environment, by one store; beancounters,
-// budgets and plans.
+// bulkhead set: single classes or the mode of a running environment, by one store; limits,
+// beancounters, budgets and plans.
+#include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "cli/commands.h"
 #include "cli/outcome.h"
 #include "runtime/apply.h"
 #include "runtime/beancounters.h"
 #include "runtime/budgets.h"
+#include "runtime/cgroup.h"
+#include "runtime/limits_set.h"
 #include "runtime/plans.h"
 #include "runtime/policy/classes.h"
+#include "runtime/spec.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -21,8 +26,48 @@ struct Options {
     std::vector<std::string> beancounters;
     std::vector<std::string> budgets;
     std::vector<std::string> plans;
+    std::string memory, memory_min, memory_low, swap, cpus;
+    std::optional<std::uint64_t> cpu_weight, io_weight, pids;
     bool json = false;
 };
+
+using Parse = Result<std::uint64_t> (*)(std::string_view);
+
+Status take_limit(const std::string& text, Parse parse, std::optional<std::uint64_t>& into) {
+    if (text.empty())
+        return {};
+    BULKHEAD_TRY_VALUE(limit,
+                       text == "unlimited" ? Result<std::uint64_t>(BH_UNLIMITED) : parse(text));
+    into = limit;
+    return {};
+}
+
+Status take_guarantee(const std::string& text, std::optional<std::uint64_t>& into) {
+    if (text.empty())
+        return {};
+    BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(text));
+    into = bytes;
+    return {};
+}
+
+Result<runtime::Limits> limits_of(const Options& options) {
+    runtime::Limits limits;
+    BULKHEAD_TRY(take_limit(options.memory, runtime::parse_bytes, limits.memory_bytes));
+    BULKHEAD_TRY(take_limit(options.swap, runtime::parse_bytes, limits.swap_bytes));
+    BULKHEAD_TRY(take_limit(options.cpus, runtime::parse_cpus, limits.cpu_milli));
+    BULKHEAD_TRY(take_guarantee(options.memory_min, limits.memory_min_bytes));
+    BULKHEAD_TRY(take_guarantee(options.memory_low, limits.memory_low_bytes));
+    limits.cpu_weight = options.cpu_weight;
+    limits.io_weight = options.io_weight;
+    limits.pids = options.pids;
+    return limits;
+}
+
+bool has_limits(const Options& options) {
+    return !options.memory.empty() || !options.memory_min.empty() || !options.memory_low.empty() ||
+           !options.swap.empty() || !options.cpus.empty() || options.cpu_weight ||
+           options.io_weight || options.pids;
+}
 
 Result<loader::ControlChange> change_of(const Options& options) {
     loader::ControlChange change;
@@ -52,9 +97,11 @@ Status set_policy(const Options& options) {
 
 Result<int> change(const Options& options) {
     if (options.allow.empty() && options.refuse.empty() && options.mode.empty() &&
-        options.beancounters.empty() && options.budgets.empty() && options.plans.empty())
+        options.beancounters.empty() && options.budgets.empty() && options.plans.empty() &&
+        !has_limits(options))
         return fail_usage(
-            "nothing to change: give --allow, --refuse, --mode, --beancounter, --budget or --plan");
+            "nothing to change: give --allow, --refuse, --mode, a limit, --beancounter, --budget "
+            "or --plan");
     std::vector<runtime::BeancounterBounds> bounds;
     for (const std::string& text : options.beancounters) {
         BULKHEAD_TRY_VALUE(wanted, runtime::parse_bounds(text));
@@ -62,7 +109,10 @@ Result<int> change(const Options& options) {
     }
     BULKHEAD_TRY_VALUE(budgets, runtime::parse_budgets(options.budgets));
     BULKHEAD_TRY_VALUE(plans, runtime::parse_plans(options.plans));
+    BULKHEAD_TRY_VALUE(limits, limits_of(options));
     BULKHEAD_TRY(set_policy(options));
+    if (has_limits(options))
+        BULKHEAD_TRY(runtime::set_limits_of(options.name, limits));
     if (!bounds.empty())
         BULKHEAD_TRY(runtime::set_bounds_of(options.name, bounds));
     if (!budgets.empty())
@@ -72,6 +122,20 @@ Result<int> change(const Options& options) {
     if (options.json)
         print_outcome(options.name, "changed");
     return 0;
+}
+
+void declare_limits(OptionSet& set, Options& options) {
+    const auto limit = [&](const char* name, auto& value, const char* help) {
+        set.value(name, value, help).group("Limits");
+    };
+    limit("--memory", options.memory, "limit, such as 512M; unlimited");
+    limit("--memory-min", options.memory_min, "guaranteed: not taken from it for others; 0");
+    limit("--memory-low", options.memory_low, "guaranteed as long as others have any to give; 0");
+    limit("--swap", options.swap, "limit of swap, such as 0 or 1G; unlimited");
+    limit("--cpus", options.cpus, "limit of CPU time, such as 0.5; unlimited");
+    limit("--cpu-weight", options.cpu_weight, "share under contention, 1 to 10000");
+    limit("--io-weight", options.io_weight, "share of block I/O, 1 to 10000");
+    limit("--pids", options.pids, "limit of processes and threads");
 }
 
 Action declare(OptionSet& set) {
@@ -87,6 +151,7 @@ Action declare(OptionSet& set) {
     set.value("--plan", options->plans,
               "memory=LEAST..MOST or cpus=LEAST..MOST: the agent moves the limit; memory=none; "
               "repeatable");
+    declare_limits(set, *options);
     set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) { return change(*options); };
 }

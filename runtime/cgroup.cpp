@@ -13,6 +13,8 @@
 #include <fstream>
 #include <vector>
 
+#include "bpf/wire_beancounters.h"
+
 namespace bulkhead::runtime {
 namespace {
 
@@ -60,6 +62,10 @@ Status enable_controllers(const std::string& path) {
                                 "/cgroup.controllers shows what is there; a controller that a "
                                 "version 1 hierarchy uses must be unmounted there"));
     return {};
+}
+
+std::uint64_t quota_us(std::uint64_t cpu_milli) {
+    return cpu_milli == BH_UNLIMITED ? cpu_milli : cpu_milli * kCpuPeriodUs / 1000;
 }
 
 }  // namespace
@@ -126,7 +132,9 @@ Result<Cgroup> Cgroup::open_of(pid_t process) {
 }
 
 Status Cgroup::apply(const Limits& limits) const {
-    const auto number = [](std::uint64_t value) { return std::to_string(value); };
+    const auto number = [](std::uint64_t value) {
+        return value == BH_UNLIMITED ? "max" : std::to_string(value);
+    };
     if (limits.memory_bytes)
         BULKHEAD_TRY(write("memory.max", number(*limits.memory_bytes)));
     if (limits.memory_high_bytes)
@@ -134,8 +142,8 @@ Status Cgroup::apply(const Limits& limits) const {
     if (limits.swap_bytes)
         BULKHEAD_TRY(write("memory.swap.max", number(*limits.swap_bytes)));
     if (limits.cpu_milli)
-        BULKHEAD_TRY(write("cpu.max", number(*limits.cpu_milli * kCpuPeriodUs / 1000) + " " +
-                                          number(kCpuPeriodUs)));
+        BULKHEAD_TRY(
+            write("cpu.max", number(quota_us(*limits.cpu_milli)) + " " + number(kCpuPeriodUs)));
     if (limits.cpu_weight)
         BULKHEAD_TRY(write("cpu.weight", number(*limits.cpu_weight)));
     if (limits.io_weight)

@@ -18,7 +18,8 @@ inline constexpr std::string_view kEnvironmentsCgroup = "/sys/fs/cgroup/bulkhead
 // Depth of an environment's cgroup below the hierarchy's root.
 inline constexpr std::uint32_t kEnvironmentCgroupLevel = 2;
 
-// Bounds on resources; what is absent is not bounded.
+// Bounds on resources; what is absent is not bounded, or stays as it is. BH_UNLIMITED: it is taken
+// away.
 struct Limits {
     std::optional<std::uint64_t> memory_bytes;
     std::optional<std::uint64_t> memory_high_bytes;  // above it is reclaimed and slowed down

@@ -86,7 +86,10 @@ Status guarantee(const Cgroup& cgroup, const Limits& limits) {
     if (!parent)
         return fail(std::move(parent).error());
     wait_for_turn(*parent);
-    BULKHEAD_TRY(check_guarantees(limits, sum_of_all(), memory_of_the_machine()));
+    Guaranteed others = sum_of_all();
+    others.min_bytes -= number_in(cgroup, "memory.min");
+    others.low_bytes -= number_in(cgroup, "memory.low");
+    BULKHEAD_TRY(check_guarantees(limits, others, memory_of_the_machine()));
     BULKHEAD_TRY(
         give(cgroup, {limits.memory_min_bytes.value_or(0), limits.memory_low_bytes.value_or(0)}));
     return give(*parent, sum_of_all());

@@ -21,8 +21,8 @@ struct Guaranteed {
 // is the machine's own.
 Status check_guarantees(const Limits& limits, const Guaranteed& others, std::uint64_t total);
 
-// Of an environment that starts: checked, and given to its cgroup and, as the kernel gives a cgroup
-// no more than the one above has, to that of all.
+// Of an environment that starts or runs: checked, and given to its cgroup and, as the kernel gives
+// a cgroup no more than the one above has, to that of all.
 Status guarantee(const Cgroup& cgroup, const Limits& limits);
 
 // When one is gone: what is above guarantees no more than those that are left. Costs a look where

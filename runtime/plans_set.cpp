@@ -7,6 +7,7 @@
 #include "loader/store_release.h"
 #include "runtime/cgroup.h"
 #include "runtime/life.h"
+#include "runtime/limits_set.h"
 #include "runtime/plans.h"
 #include "runtime/plans_facts.h"
 #include "runtime/store.h"
@@ -15,16 +16,6 @@ namespace bulkhead::runtime {
 namespace {
 
 using loader::store_release;
-
-Status refuse_adopted(const bh_environment& record) {
-    if ((record.flags & BH_ENV_ADOPTED) == 0)
-        return {};
-    return fail(Error(0,
-                      std::string(record.name) +
-                          " was adopted: the limits of its cgroup are not ours to move",
-                      Fault::kUsage)
-                    .advise("set them where the cgroup is made, such as its service's unit"));
-}
 
 // A maximum below what is in use would end processes.
 Status refuse_too_little(const Cgroup& cgroup, const std::string& name, const PlanWanted& wanted) {
@@ -103,7 +94,7 @@ Status set_plan(const loader::Environments& environments, bh_label label,
 Status set_plans_of(const std::string& name, const std::vector<PlanWanted>& wanted) {
     BULKHEAD_TRY_VALUE(environments, open_loaded());
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
-    BULKHEAD_TRY(refuse_adopted(*environments.record(label)));
+    BULKHEAD_TRY(refuse_limits_of_adopted(*environments.record(label)));
     auto cgroup = cgroup_of_environment(environments, label);
     if (!cgroup)
         return fail(std::move(cgroup).error());
