@@ -7,6 +7,8 @@
 
 #include "bench/attached.h"
 #include "bench/subject.h"
+#include "bpf/wire.h"
+#include "loader/pins.h"
 #include "loader/programs.h"
 
 namespace bulkhead::bench {
@@ -90,6 +92,17 @@ Status measure_all(const Groups& groups, const Inside& inside, const Figures& no
     return {};
 }
 
+// Of objects that went while the program which takes them off the books was not attached: what
+// comes to lie at the same address would be the subject's.
+Status forget_objects() {
+    const auto owners = loader::open_pinned_map<__u64, bh_label>("bh_objects");
+    if (!owners)
+        return fail(Error(owners.error()));
+    std::vector<__u64> objects;
+    BULKHEAD_TRY(owners->for_each_key([&](__u64 object) { objects.push_back(object); }));
+    return owners->erase_all(objects);
+}
+
 // One program alone. `labels` passes the label on to the children that an operation's preparation
 // makes.
 class Alone {
@@ -143,8 +156,10 @@ Status measure_each(const Groups& groups, const Inside& inside, const Figures& n
     if (labels == programs.end())
         return fail(Error(0, "no program is on task_alloc"));
     for (const HookProgram& program : programs) {
-        if (is_measurable(program.hook) && is_wanted(one_name(program), groups))
-            BULKHEAD_TRY(measure_alone(program, *labels, inside, nothing, figures));
+        if (!is_measurable(program.hook) || !is_wanted(one_name(program), groups))
+            continue;
+        BULKHEAD_TRY(forget_objects());
+        BULKHEAD_TRY(measure_alone(program, *labels, inside, nothing, figures));
     }
     return {};
 }
