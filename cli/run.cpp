@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "cli/commands.h"
+#include "cli/limit_options.h"
 #include "cli/process_options.h"
 #include "runtime/foreground.h"
 #include "runtime/policy/policy.h"
@@ -28,8 +29,7 @@ struct Options {
     std::vector<std::string> beancounters;
     std::vector<std::string> budgets;
     std::vector<std::string> plans;
-    std::string memory, memory_min, memory_low, swap, cpus;
-    std::optional<std::uint64_t> cpu_weight, io_weight, pids;
+    LimitOptions limits;
     std::string network = "none";
     std::string policy = "default";
     std::string receipt;
@@ -83,14 +83,15 @@ void declare_limits(OptionSet& set, Options& options, const Wanted& wanted) {
     const auto limit = [&](const char* name, auto& value, const char* help) {
         declare_in(set, "Limits", wanted, name, value, help);
     };
-    limit("--memory", options.memory, "limit, such as 512M");
-    limit("--memory-min", options.memory_min, "guaranteed: not taken from it for others");
-    limit("--memory-low", options.memory_low, "guaranteed as long as others have any to give");
-    limit("--swap", options.swap, "limit of swap, such as 0 or 1G");
-    limit("--cpus", options.cpus, "limit of CPU time, such as 0.5");
-    limit("--cpu-weight", options.cpu_weight, "share under contention, 1 to 10000");
-    limit("--io-weight", options.io_weight, "share of block I/O, 1 to 10000");
-    limit("--pids", options.pids, "limit of processes and threads");
+    limit("--memory", options.limits.memory, "limit, such as 512M");
+    limit("--memory-min", options.limits.memory_min, "guaranteed: not taken from it for others");
+    limit("--memory-low", options.limits.memory_low,
+          "guaranteed as long as others have any to give");
+    limit("--swap", options.limits.swap, "limit of swap, such as 0 or 1G");
+    limit("--cpus", options.limits.cpus, "limit of CPU time, such as 0.5");
+    limit("--cpu-weight", options.limits.cpu_weight, "share under contention, 1 to 10000");
+    limit("--io-weight", options.limits.io_weight, "share of block I/O, 1 to 10000");
+    limit("--pids", options.limits.pids, "limit of processes and threads");
     limit("--plan", options.plans,
           "memory=LEAST..MOST or cpus=LEAST..MOST: the agent moves the limit; repeatable");
     limit("--beancounter", options.beancounters,
@@ -133,30 +134,6 @@ void declare_life(OptionSet& set, Options& options) {
     set.find("--rm").excludes(set.find("--keep"));
 }
 
-Status take_bytes(const std::string& text, std::optional<std::uint64_t>& into) {
-    if (text.empty())
-        return {};
-    BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(text));
-    into = bytes;
-    return {};
-}
-
-Result<runtime::Limits> limits_of(const Options& options) {
-    runtime::Limits limits;
-    BULKHEAD_TRY(take_bytes(options.memory, limits.memory_bytes));
-    BULKHEAD_TRY(take_bytes(options.memory_min, limits.memory_min_bytes));
-    BULKHEAD_TRY(take_bytes(options.memory_low, limits.memory_low_bytes));
-    BULKHEAD_TRY(take_bytes(options.swap, limits.swap_bytes));
-    if (!options.cpus.empty()) {
-        BULKHEAD_TRY_VALUE(milli, runtime::parse_cpus(options.cpus));
-        limits.cpu_milli = milli;
-    }
-    limits.cpu_weight = options.cpu_weight;
-    limits.io_weight = options.io_weight;
-    limits.pids = options.pids;
-    return limits;
-}
-
 runtime::Afterlife afterlife_of(const Options& options) {
     const bool keep = options.keep || (options.detach && !options.remove);
     return keep ? runtime::Afterlife::kKeep : runtime::Afterlife::kRemove;
@@ -187,7 +164,7 @@ Result<runtime::EnvironmentSpec> spec_of(const OptionSet& set, const Options& op
         spec.mounts.push_back(mount);
     }
     spec.tmpfs = options.tmpfs;
-    BULKHEAD_TRY_VALUE(limits, limits_of(options));
+    BULKHEAD_TRY_VALUE(limits, limits_of(options.limits, Lifting::kRefused));
     spec.limits = limits;
     for (const std::string& text : options.beancounters) {
         BULKHEAD_TRY_VALUE(wanted, runtime::parse_bounds(text));

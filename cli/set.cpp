@@ -1,19 +1,16 @@
 // bulkhead set: single classes or the mode of a running environment, by one store; limits,
 // beancounters, budgets and plans.
-#include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "cli/commands.h"
+#include "cli/limit_options.h"
 #include "cli/outcome.h"
 #include "runtime/apply.h"
 #include "runtime/beancounters.h"
 #include "runtime/budgets.h"
-#include "runtime/cgroup.h"
 #include "runtime/limits_set.h"
 #include "runtime/plans.h"
 #include "runtime/policy/classes.h"
-#include "runtime/spec.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -26,44 +23,11 @@ struct Options {
     std::vector<std::string> beancounters;
     std::vector<std::string> budgets;
     std::vector<std::string> plans;
-    std::string memory, memory_min, memory_low, swap, cpus;
-    std::optional<std::uint64_t> cpu_weight, io_weight, pids;
+    LimitOptions limits;
     bool json = false;
 };
 
-using Parse = Result<std::uint64_t> (*)(std::string_view);
-
-Status take_limit(const std::string& text, Parse parse, std::optional<std::uint64_t>& into) {
-    if (text.empty())
-        return {};
-    BULKHEAD_TRY_VALUE(limit,
-                       text == "unlimited" ? Result<std::uint64_t>(BH_UNLIMITED) : parse(text));
-    into = limit;
-    return {};
-}
-
-Status take_guarantee(const std::string& text, std::optional<std::uint64_t>& into) {
-    if (text.empty())
-        return {};
-    BULKHEAD_TRY_VALUE(bytes, runtime::parse_bytes(text));
-    into = bytes;
-    return {};
-}
-
-Result<runtime::Limits> limits_of(const Options& options) {
-    runtime::Limits limits;
-    BULKHEAD_TRY(take_limit(options.memory, runtime::parse_bytes, limits.memory_bytes));
-    BULKHEAD_TRY(take_limit(options.swap, runtime::parse_bytes, limits.swap_bytes));
-    BULKHEAD_TRY(take_limit(options.cpus, runtime::parse_cpus, limits.cpu_milli));
-    BULKHEAD_TRY(take_guarantee(options.memory_min, limits.memory_min_bytes));
-    BULKHEAD_TRY(take_guarantee(options.memory_low, limits.memory_low_bytes));
-    limits.cpu_weight = options.cpu_weight;
-    limits.io_weight = options.io_weight;
-    limits.pids = options.pids;
-    return limits;
-}
-
-bool has_limits(const Options& options) {
+bool has_limits(const LimitOptions& options) {
     return !options.memory.empty() || !options.memory_min.empty() || !options.memory_low.empty() ||
            !options.swap.empty() || !options.cpus.empty() || options.cpu_weight ||
            options.io_weight || options.pids;
@@ -98,7 +62,7 @@ Status set_policy(const Options& options) {
 Result<int> change(const Options& options) {
     if (options.allow.empty() && options.refuse.empty() && options.mode.empty() &&
         options.beancounters.empty() && options.budgets.empty() && options.plans.empty() &&
-        !has_limits(options))
+        !has_limits(options.limits))
         return fail_usage(
             "nothing to change: give --allow, --refuse, --mode, a limit, --beancounter, --budget "
             "or --plan");
@@ -109,9 +73,9 @@ Result<int> change(const Options& options) {
     }
     BULKHEAD_TRY_VALUE(budgets, runtime::parse_budgets(options.budgets));
     BULKHEAD_TRY_VALUE(plans, runtime::parse_plans(options.plans));
-    BULKHEAD_TRY_VALUE(limits, limits_of(options));
+    BULKHEAD_TRY_VALUE(limits, limits_of(options.limits, Lifting::kTaken));
     BULKHEAD_TRY(set_policy(options));
-    if (has_limits(options))
+    if (has_limits(options.limits))
         BULKHEAD_TRY(runtime::set_limits_of(options.name, limits));
     if (!bounds.empty())
         BULKHEAD_TRY(runtime::set_bounds_of(options.name, bounds));
@@ -124,7 +88,7 @@ Result<int> change(const Options& options) {
     return 0;
 }
 
-void declare_limits(OptionSet& set, Options& options) {
+void declare_limits(OptionSet& set, LimitOptions& options) {
     const auto limit = [&](const char* name, auto& value, const char* help) {
         set.value(name, value, help).group("Limits");
     };
@@ -151,7 +115,7 @@ Action declare(OptionSet& set) {
     set.value("--plan", options->plans,
               "memory=LEAST..MOST or cpus=LEAST..MOST: the agent moves the limit; memory=none; "
               "repeatable");
-    declare_limits(set, *options);
+    declare_limits(set, options->limits);
     set.flag("--json", options->json, "print JSON");
     return [options](const Payload&) { return change(*options); };
 }

@@ -13,8 +13,6 @@
 #include <fstream>
 #include <vector>
 
-#include "bpf/wire_beancounters.h"
-
 namespace bulkhead::runtime {
 namespace {
 
@@ -65,7 +63,7 @@ Status enable_controllers(const std::string& path) {
 }
 
 std::uint64_t quota_us(std::uint64_t cpu_milli) {
-    return cpu_milli == BH_UNLIMITED ? cpu_milli : cpu_milli * kCpuPeriodUs / 1000;
+    return cpu_milli == kNoLimit ? cpu_milli : cpu_milli * kCpuPeriodUs / 1000;
 }
 
 }  // namespace
@@ -133,7 +131,7 @@ Result<Cgroup> Cgroup::open_of(pid_t process) {
 
 Status Cgroup::apply(const Limits& limits) const {
     const auto number = [](std::uint64_t value) {
-        return value == BH_UNLIMITED ? "max" : std::to_string(value);
+        return value == kNoLimit ? "max" : std::to_string(value);
     };
     if (limits.memory_bytes)
         BULKHEAD_TRY(write("memory.max", number(*limits.memory_bytes)));

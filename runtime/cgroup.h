@@ -18,8 +18,10 @@ inline constexpr std::string_view kEnvironmentsCgroup = "/sys/fs/cgroup/bulkhead
 // Depth of an environment's cgroup below the hierarchy's root.
 inline constexpr std::uint32_t kEnvironmentCgroupLevel = 2;
 
-// Bounds on resources; what is absent is not bounded, or stays as it is. BH_UNLIMITED: it is taken
-// away.
+// As a limit of memory, swap, CPU time or processes: it is taken away.
+inline constexpr std::uint64_t kNoLimit = ~std::uint64_t{0};
+
+// Bounds on resources; what is absent is not bounded, or stays as it is.
 struct Limits {
     std::optional<std::uint64_t> memory_bytes;
     std::optional<std::uint64_t> memory_high_bytes;  // above it is reclaimed and slowed down

@@ -26,7 +26,7 @@ constexpr Limit kAll[] = {&Limits::memory_bytes,     &Limits::memory_min_bytes,
 
 Limits merged(Limits limits, const Limits& wanted) {
     for (const Limit limit : kAll) {
-        if (wanted.*limit == BH_UNLIMITED)
+        if (wanted.*limit == kNoLimit)
             (limits.*limit).reset();
         else if (wanted.*limit)
             limits.*limit = wanted.*limit;
@@ -41,7 +41,7 @@ Limits taken_back(const Limits& before, const Limits& wanted) {
     for (const Limit limit : kAll) {
         const bool is_weight = limit == &Limits::cpu_weight || limit == &Limits::io_weight;
         if (wanted.*limit)
-            undo.*limit = (before.*limit).value_or(is_weight ? kWeight : BH_UNLIMITED);
+            undo.*limit = (before.*limit).value_or(is_weight ? kWeight : kNoLimit);
     }
     return undo;
 }

@@ -11,7 +11,7 @@ namespace bulkhead::runtime {
 struct Limits;
 
 // Gives it those of `wanted` that are there, live and for its next life; the others stay. Of what
-// is BH_UNLIMITED there is none any more. kUsage: a limit that a plan moves, or less memory than is
+// is kNoLimit there is none any more. kUsage: a limit that a plan moves, or less memory than is
 // in use; kFailed: a guarantee that cannot be kept. After an error nothing has changed.
 Status set_limits_of(const std::string& name, const Limits& wanted);
 
