@@ -440,7 +440,7 @@ BH_ASSERT_SIZE(struct bh_refusal, 360);
 /* Value of bh_meta, one row: what user space checks before it uses the pins. */
 struct bh_meta {
 	__u32 wire_version;
-	__u32 next_serial; /* taken by user space under its lock */
+	__u32 next_serial; /* taken by user space under its lock; 0: unloading, there is none */
 	__u64 loaded_ns; /* CLOCK_BOOTTIME */
 	__u64 loader_cgroup_level; /* depth of the cgroup that holds the environments' */
 	__u32 agent_port; /* TCP port of the agent on the host, 0: none */

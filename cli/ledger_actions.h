@@ -29,6 +29,7 @@ struct BillOptions {
 
 struct UnloadOptions {
     bool force = false;
+    bool idle = false;
     bool json = false;
 };
 

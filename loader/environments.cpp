@@ -62,6 +62,8 @@ Result<bh_label> Environments::reserve(std::string_view name) {
     if (name.empty() || name.size() >= BH_NAME_BYTES)
         return fail_usage("an environment's name has 1 to 63 bytes");
     BULKHEAD_TRY_VALUE(lock, lock_pins());
+    if (meta_[0].next_serial == 0)
+        return fail(Error(ENOENT, "the programs were unloaded meanwhile"));
     BULKHEAD_TRY(records_.cover(meta_[0].slot_bound + std::size_t{1}));
     if (find(name))
         return fail(Error(EEXIST, "the name " + std::string(name) + " is taken"));
@@ -146,6 +148,10 @@ Result<bool> Environments::withdraw(bh_label label) {
     store_release(record.serial, __u32{0});
     lower_slot_bound();
     return true;
+}
+
+void Environments::retire() const {
+    store_release(meta_[0].next_serial, __u32{0});
 }
 
 Status Environments::label_task(int pidfd, bh_label label) const {

@@ -38,7 +38,8 @@ public:
     static Result<Environments> open();
 
     // Takes a free slot for `name` and a serial that was never used. The record refuses
-    // everything until publish(). EEXIST: the name is taken; ENOSPC: all slots are.
+    // everything until publish(). EEXIST: the name is taken; ENOSPC: all slots are; ENOENT: the
+    // programs were unloaded since open().
     Result<bh_label> reserve(std::string_view name);
 
     // Fills in the reserved record, then stores its control word last. `record.serial` and
@@ -77,6 +78,9 @@ public:
     // record by which the next one finds the rest. Tasks that still carry the label are refused
     // everything from then on. False: it was gone already.
     Result<bool> withdraw(bh_label label);
+
+    // Whoever has these maps open takes no slot any more. Under lock_pins(), before they go.
+    void retire() const;
 
     // Labels a task and with it all that it will create. ESRCH: it has ended.
     Status label_task(int pidfd, bh_label label) const;

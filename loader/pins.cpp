@@ -84,12 +84,20 @@ Status make_pin_directories() {
 }
 
 Result<UniqueFd> lock_pins() {
-    UniqueFd directory(::open(std::string(kPinRoot).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!directory)
-        return fail_pin("open " + std::string(kPinRoot));
-    if (::flock(directory.get(), LOCK_EX) != 0)
-        return fail_errno("lock " + std::string(kPinRoot));
-    return directory;
+    while (true) {
+        UniqueFd directory(
+            ::open(std::string(kPinRoot).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+        if (!directory)
+            return fail_pin("open " + std::string(kPinRoot));
+        if (::flock(directory.get(), LOCK_EX) != 0)
+            return fail_errno("lock " + std::string(kPinRoot));
+        // Without a name it was unloaded while this one waited, and locks nobody out.
+        struct stat info {};
+        if (::fstat(directory.get(), &info) != 0)
+            return fail_errno("stat " + std::string(kPinRoot));
+        if (info.st_nlink != 0)
+            return directory;
+    }
 }
 
 Status check_wire(int meta) {
@@ -129,17 +137,19 @@ Result<UniqueFd> program_of(int link) {
 Result<MappedArray<bh_meta>> map_meta() {
     BULKHEAD_TRY_VALUE(fd, open_pinned(map_pin("bh_meta")));
     BULKHEAD_TRY(check_wire(fd.get()));
-    return MappedArray<bh_meta>::map(fd.get(), 1, MappedArray<bh_meta>::Access::kWrite, "bh_meta");
+    BULKHEAD_TRY_VALUE(meta, MappedArray<bh_meta>::map(
+                                 fd.get(), 1, MappedArray<bh_meta>::Access::kWrite, "bh_meta"));
+    if (meta[0].next_serial == 0)
+        return fail(Error(ENOENT, "the programs are being taken out of the kernel"));
+    return meta;
 }
 
 Result<LoadState> load_state() {
-    auto fd = open_pinned(map_pin("bh_meta"));
-    if (!fd) {
-        if (fd.error().code() == ENOENT)
-            return LoadState::kAbsent;
-        return fail(std::move(fd).error());
-    }
-    BULKHEAD_TRY(check_wire(fd->get()));
+    const auto meta = map_meta();
+    if (!meta && meta.error().code() == ENOENT)
+        return LoadState::kAbsent;
+    if (!meta)
+        return fail(Error(meta.error()));
     return LoadState::kLoaded;
 }
 

@@ -32,7 +32,7 @@ Result<UniqueFd> program_of(int link);
 Status make_pin_directories();
 
 // An exclusive lock on the pin directory, held as long as the descriptor lives: what takes a
-// slot, loads or unloads holds it. ENOENT when nothing is loaded.
+// slot, loads or unloads holds it. ENOENT when nothing is loaded, or no longer when it is had.
 Result<UniqueFd> lock_pins();
 
 enum class LoadState { kAbsent, kLoaded };
@@ -55,7 +55,8 @@ Result<MapView<Key, Value>> open_pinned_map(std::string_view name) {
     return MapView<Key, Value>(std::move(fd), std::string(name));
 }
 
-// The row of bh_meta for reading and writing, after check_wire(). ENOENT when nothing is loaded.
+// The row of bh_meta for reading and writing, after check_wire(). ENOENT when nothing is loaded;
+// so, too, what an `unload` that was killed has left.
 Result<MappedArray<bh_meta>> map_meta();
 
 }  // namespace bulkhead::loader

@@ -19,6 +19,7 @@
 #include "loader/environments.h"
 #include "loader/guard.h"
 #include "loader/held_links.h"
+#include "loader/labelled.h"
 #include "loader/libbpf_log.h"
 #include "loader/on_demand.h"
 #include "loader/pins.h"
@@ -126,6 +127,24 @@ void remove_pins() {
     std::filesystem::remove_all(std::filesystem::path(kPinRoot), ignored);
 }
 
+// What whoever unloaded was killed over.
+void remove_left_pins() {
+    std::error_code ignored;
+    for (const auto& left : std::filesystem::directory_iterator(kPinRoot, ignored))
+        std::filesystem::remove_all(left.path(), ignored);
+}
+
+// Whoever unloads meanwhile takes the directories away again.
+Result<UniqueFd> make_and_lock_pins() {
+    constexpr unsigned kTries = 100;
+    for (unsigned tries = 1;; ++tries) {
+        const auto made = make_pin_directories();
+        auto lock = made ? lock_pins() : fail(Error(made.error()));
+        if (lock || lock.error().code() != ENOENT || tries == kTries)
+            return lock;
+    }
+}
+
 Status install(const LoadOptions& options) {
     BULKHEAD_TRY_VALUE(skeleton, open_and_load(options));
     BULKHEAD_TRY(seed_names(bpf_map__fd(skeleton->maps.bh_name_key)));
@@ -134,16 +153,38 @@ Status install(const LoadOptions& options) {
     return pin_maps(*skeleton);
 }
 
+// A label stays with whoever was moved out of its environment's cgroup, and without the programs it
+// would be a task of the host like any other.
+Status refuse_labelled() {
+    BULKHEAD_TRY_VALUE(task, find_labelled());
+    if (!task)
+        return {};
+    const std::string pid = std::to_string(task->process);
+    return fail(Error(EBUSY, "process " + pid + " (" + task->command +
+                                 ") still has the label of an environment that is gone: it was "
+                                 "moved out of its cgroup")
+                    .advise("the programs keep it fenced until it ends: kill -KILL " + pid));
+}
+
+Status refuse_fenced(const Environments& environments) {
+    if (const std::size_t count = environments.count(); count != 0)
+        return fail(
+            Error(EBUSY, std::to_string(count) + " environments are still fenced by the programs")
+                .advise("bulkhead list shows them; bulkhead destroy NAME ends one"));
+    return refuse_labelled();
+}
+
 }  // namespace
 
 Result<LoadOutcome> load(const LoadOptions& options) {
     keep_libbpf_log();
     BULKHEAD_TRY(check_bpffs());
-    BULKHEAD_TRY(make_pin_directories());
-    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    BULKHEAD_TRY_VALUE(lock, make_and_lock_pins());
     BULKHEAD_TRY_VALUE(state, load_state());
     if (state == LoadState::kLoaded)
         return LoadOutcome::kAlreadyLoaded;
+    remove_left_pins();
+    BULKHEAD_TRY(make_pin_directories());
     if (auto done = install(options); !done) {
         remove_pins();
         return fail(std::move(done).error());
@@ -151,20 +192,25 @@ Result<LoadOutcome> load(const LoadOptions& options) {
     return LoadOutcome::kLoaded;
 }
 
-Result<UnloadOutcome> unload(Unload how) {
+Result<UnloadOutcome> unload(Unload how, const std::function<Status()>& first) {
     auto lock = lock_pins();
     if (!lock && lock.error().code() == ENOENT)
         return UnloadOutcome::kNotLoaded;
     if (!lock)
         return fail(std::move(lock).error());
-    if (auto environments = Environments::open(); environments && environments->count() != 0)
-        return fail(Error(EBUSY, std::to_string(environments->count()) +
-                                     " environments are still fenced by the programs")
-                        .advise("bulkhead list shows them; bulkhead destroy NAME ends one"));
+    const auto environments = Environments::open();
+    if (environments)
+        BULKHEAD_TRY(refuse_fenced(*environments));
+    // Of another version, or left by an `unload` that was killed: nothing can be read of it.
+    else if (environments.error().code() != EPROTO && environments.error().code() != ENOENT)
+        return fail(Error(environments.error()));
     BULKHEAD_TRY_VALUE(is_guarded, is_protected());
     if (is_guarded && how != Unload::kForce)
         return fail(Error(EPERM, "the programs are protected")
                         .advise("bulkhead unload --force takes them out, and is logged"));
+    BULKHEAD_TRY(first());
+    if (environments)
+        environments->retire();
     auto links = hold_pinned_links();
     remove_pins();
     BULKHEAD_TRY(drop(std::move(links)));

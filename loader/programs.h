@@ -1,6 +1,7 @@
-// Putting the kernel programs and maps into the kernel, once per boot, and taking them out.
+// Putting the kernel programs and maps into the kernel, and taking them out.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -24,9 +25,12 @@ enum class UnloadOutcome { kUnloaded, kNotLoaded };
 enum class Unload { kUnlessProtected, kForce };
 
 // Drops every pin, and returns when the kernel has dropped what they held and no program decides
-// any more. EBUSY while environments are published, whoever forces it; EPERM where the programs are
-// protected and that is not forced.
-Result<UnloadOutcome> unload(Unload how = Unload::kUnlessProtected);
+// any more. EBUSY while environments are published or a task still has the label of one that is
+// gone, whoever forces it; EPERM where the programs are protected and that is not forced.
+// `first`: done under the lock when nothing is in the way; its failure leaves all as it was.
+Result<UnloadOutcome> unload(
+    Unload how = Unload::kUnlessProtected,
+    const std::function<Status()>& first = [] { return Status{}; });
 
 // Names of all programs in the skeleton, in order.
 std::vector<std::string> program_names();

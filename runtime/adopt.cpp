@@ -180,7 +180,7 @@ public:
         if (!directory)
             return fail(std::move(directory).error());
         directory_.emplace(std::move(*directory));
-        BULKHEAD_TRY_VALUE(label, environments_.reserve(name_));
+        BULKHEAD_TRY_VALUE(label, reserve_or_load(environments_, name_));
         label_ = label;
         return {};
     }

@@ -123,7 +123,7 @@ const char* phase_name(Phase phase) {
     return "broken";
 }
 
-Result<loader::UnloadOutcome> unload_programs(loader::Unload how,
+Result<loader::UnloadOutcome> unload_programs(loader::Unload how, UnloadCause cause,
                                               const std::function<void()>& store_ended) {
     if (auto environments = loader::Environments::open()) {
         sweep(*environments);
@@ -135,10 +135,10 @@ Result<loader::UnloadOutcome> unload_programs(loader::Unload how,
     BULKHEAD_TRY_VALUE(is_protected, loader::is_protected());
     if (is_protected && how == loader::Unload::kForce)
         BULKHEAD_TRY(log_forced_unload());
-    BULKHEAD_TRY_VALUE(outcome, loader::unload(how));
-    BULKHEAD_TRY(Cgroup::remove_parent());
+    BULKHEAD_TRY_VALUE(outcome, loader::unload(how, Cgroup::remove_parent));
     if (outcome == loader::UnloadOutcome::kUnloaded)
-        tell("unloaded", "", Json::object());
+        tell("unloaded", "",
+             cause == UnloadCause::kIdle ? Json{{"cause", "idle"}} : Json::object());
     return outcome;
 }
 

@@ -57,11 +57,13 @@ enum class DestroyKind {
 };
 Status destroy_environment(const std::string& name, DestroyKind kind);
 
+enum class UnloadCause { kAsked, kIdle };
+
 // Takes the programs out of the kernel, and the environments' cgroup with them. EBUSY while
-// environments are there; those that ended unattended are swept first, and then `store_ended`
-// called: what is pending for the ledger has the form of these programs, and others may come next.
-// Where they are protected it is logged.
-Result<loader::UnloadOutcome> unload_programs(loader::Unload how,
+// environments are there, or a task that has a label; those that ended unattended are swept first,
+// and then `store_ended` called: what is pending for the ledger has the form of these programs, and
+// others may come next. Where they are protected it is logged.
+Result<loader::UnloadOutcome> unload_programs(loader::Unload how, UnloadCause cause,
                                               const std::function<void()>& store_ended);
 
 // Opens the records when the programs are loaded. ENOENT with advice otherwise.

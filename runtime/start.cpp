@@ -36,6 +36,8 @@ namespace {
 
 constexpr int kExitOurs = 125;
 constexpr std::size_t kStandardDescriptors = 3;
+// Somebody unloads whenever it is loaded.
+constexpr unsigned kMostLoads = 5;
 
 std::uint32_t inode_of(int fd) {
     struct stat info {};
@@ -61,7 +63,7 @@ public:
         BULKHEAD_TRY(check_receipt_path(spec_.receipt_path));
         BULKHEAD_TRY_VALUE(environments, open_or_load());
         environments_.emplace(std::move(environments));
-        return Cgroup::prepare_parent();
+        return {};
     }
 
     // The name is taken in the state directory first, then in the kernel.
@@ -82,7 +84,7 @@ public:
             return fail(std::move(directory).error());
         directory_.emplace(std::move(*directory));
         undo_ = true;
-        BULKHEAD_TRY_VALUE(label, environments_->reserve(spec_.name));
+        BULKHEAD_TRY_VALUE(label, reserve_or_load(*environments_, spec_.name));
         label_ = label;
         return {};
     }
@@ -104,7 +106,9 @@ public:
         return {};
     }
 
+    // The parent after the slot: whoever unloads takes it away before that, and not afterwards.
     Status make_cgroup() {
+        BULKHEAD_TRY(Cgroup::prepare_parent());
         auto cgroup = Cgroup::create(spec_.name);
         if (!cgroup)
             return fail(std::move(cgroup).error());
@@ -373,11 +377,22 @@ tl::expected<Started, StartFailure> start(const EnvironmentSpec& spec, const Std
 }
 
 Result<loader::Environments> open_or_load() {
-    auto loaded = loader::Environments::open();
-    if (loaded || loaded.error().code() != ENOENT)
-        return loaded;
-    BULKHEAD_TRY(loader::load());
-    return loader::Environments::open();
+    for (unsigned tries = 1;; ++tries) {
+        auto loaded = loader::Environments::open();
+        if (loaded || loaded.error().code() != ENOENT || tries > kMostLoads)
+            return loaded;
+        BULKHEAD_TRY(loader::load());
+    }
+}
+
+Result<bh_label> reserve_or_load(loader::Environments& environments, const std::string& name) {
+    for (unsigned tries = 1;; ++tries) {
+        auto label = environments.reserve(name);
+        if (label || label.error().code() != ENOENT || tries > kMostLoads)
+            return label;
+        BULKHEAD_TRY_VALUE(again, open_or_load());
+        environments = std::move(again);
+    }
 }
 
 std::uint64_t boot_time_ns() {

@@ -42,6 +42,10 @@ tl::expected<Started, StartFailure> start(const EnvironmentSpec& spec, const Std
 // Opens the kernel's records, loading the programs first when they are not there.
 Result<loader::Environments> open_or_load();
 
+// Takes a slot for `name`, as Environments::reserve(): where the programs were unloaded since
+// `environments` was opened, loads them again and opens it anew.
+Result<bh_label> reserve_or_load(loader::Environments& environments, const std::string& name);
+
 // CLOCK_BOOTTIME.
 std::uint64_t boot_time_ns();
 

@@ -2,12 +2,14 @@
 #include <bpf/bpf.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <string>
 #include <vector>
 
 #include "bpf/wire.h"
+#include "loader/environments.h"
 #include "loader/held_links.h"
 #include "loader/pins.h"
 #include "loader/unique_fd.h"
@@ -30,6 +32,8 @@ TEST(Load, UnloadTakesEverythingOut) {
     for (const loader::HeldLink& link : loader::hold_pinned_links())
         links.push_back(link.id);
     EXPECT_FALSE(links.empty());
+    auto opened_before = loader::Environments::open();
+    ASSERT_TRUE(opened_before.has_value()) << opened_before.error().message();
     EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", true}}));
     // When it returns nothing decides any more: the kernel drops links later than their pins.
     for (const __u32 link : links)
@@ -43,6 +47,10 @@ TEST(Load, UnloadTakesEverythingOut) {
     EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
     EXPECT_EQ(bulkhead_json({"load"}),
               (nlohmann::json{{"loaded", true}, {"changed", false}, {"protected", false}}));
+    // A start that came in between does not end up in maps that no program looks at.
+    const auto late = opened_before->reserve("late");
+    ASSERT_FALSE(late.has_value());
+    EXPECT_EQ(late.error().code(), ENOENT);
 }
 
 TEST(Load, UnloadIsRefusedWhileEnvironmentsLive) {
