@@ -14,6 +14,7 @@ namespace {
 struct Options {
     std::string listen;
     std::string web_config;
+    std::string idle_unload;
 };
 
 // Only what was given: where systemd passes a socket, --listen would contradict it.
@@ -23,6 +24,8 @@ std::vector<std::string> arguments_of(const Options& options, const std::string&
         arguments.insert(arguments.end(), {"--listen", options.listen});
     if (!options.web_config.empty())
         arguments.insert(arguments.end(), {"--web-config", options.web_config});
+    if (!options.idle_unload.empty())
+        arguments.insert(arguments.end(), {"--idle-unload", options.idle_unload});
     return arguments;
 }
 
@@ -32,6 +35,10 @@ Action declare(OptionSet& set) {
               "ADDRESS:PORT of the endpoint (127.0.0.1:9750, or systemd's socket)");
     set.value("--web-config", options->web_config,
               "FILE with TLS certificates and users, in the form of Prometheus' exporters");
+    set.value("--idle-unload", options->idle_unload,
+              "DURATION without any environment after which the programs are unloaded, such as 10m "
+              "(never); the next run loads them")
+        .last_counts();
     return [options](const Payload&) -> Result<int> {
         const std::string program = helper_program("bulkhead-agent");
         std::vector<std::string> arguments = arguments_of(*options, program);

@@ -1,12 +1,14 @@
 // bulkhead-agent: the Prometheus endpoint; budgets are carried out and what ended goes to the
-// ledger while it runs. A program of its own, as it needs shared libraries that would slow down
-// every other command. The fence and the meters do not depend on it.
+// ledger while it runs, and where it is told to, the programs are taken out while nobody lives. A
+// program of its own, as it needs shared libraries that would slow down every other command. The
+// fence and the meters do not depend on it.
 #include <malloc.h>
 
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -19,8 +21,11 @@
 #include "runtime/cgroup.h"
 #include "runtime/exporter.h"
 #include "runtime/governor.h"
+#include "runtime/idle_unload.h"
 #include "runtime/plans.h"
+#include "runtime/receipts_drain.h"
 #include "runtime/running.h"
+#include "runtime/start.h"
 
 namespace bulkhead::cli {
 namespace {
@@ -32,21 +37,21 @@ constexpr const char* kDefaultAddress = "127.0.0.1:9750";
 struct Options {
     std::string listen;      // empty: systemd's socket, else kDefaultAddress
     std::string web_config;  // empty: neither TLS nor users
+    std::string idle_unload = "never";
 };
 
-// Announced at every scrape, so that it is known to programs that were loaded meanwhile.
+// Announced again and again, so that it is known to programs that were loaded meanwhile.
 class AnnouncedPort {
 public:
-    explicit AnnouncedPort(int port) : port_(static_cast<unsigned>(port)) { announce(); }
+    explicit AnnouncedPort(int port) : port_(static_cast<unsigned>(port)) {}
     AnnouncedPort(const AnnouncedPort&) = delete;
     AnnouncedPort& operator=(const AnnouncedPort&) = delete;
     ~AnnouncedPort() { (void)loader::withdraw_agent_port(port_); }
 
     // Nothing loaded: there is no environment that could reach the agent.
-    void announce() const {
-        if (const auto done = loader::announce_agent_port(port_);
-            !done && done.error().code() != ENOENT)
-            agent::log_error(done.error().message());
+    [[nodiscard]] Status announce() const {
+        auto done = loader::announce_agent_port(port_);
+        return !done && done.error().code() == ENOENT ? Status{} : done;
     }
 
 private:
@@ -75,7 +80,7 @@ sigset_t awaited_signals() {
 // Something that is done again and again: a problem is told when it begins.
 class Repeated {
 public:
-    explicit Repeated(Status (*what)()) : what_(what) {}
+    explicit Repeated(std::function<Status()> what) : what_(std::move(what)) {}
 
     void once() {
         const auto done = what_();
@@ -86,19 +91,33 @@ public:
     }
 
 private:
-    Status (*what_)();
+    std::function<Status()> what_;
     std::string told_;
 };
 
+// What ended cannot be stored: it waits.
+void store_ended() {
+    (void)runtime::open_drained_ledger();
+}
+
+Status unload_when_idle(runtime::IdleUnload& idle) {
+    BULKHEAD_TRY_VALUE(unloaded, idle.once(runtime::boot_time_ns()));
+    if (unloaded)
+        agent::log_info("no environment lives: the programs are unloaded; the next run loads them");
+    return {};
+}
+
 // What budgets ask for within a second, plans every five. The ledger every ten: a power cut loses
 // at most that of what ended.
-int attend_until(const sigset_t& stop) {
+int attend_until(const sigset_t& stop, Repeated& idle, Repeated& port) {
     constexpr timespec kSecond = {1, 0};
     constexpr unsigned kSecondsOfPlans = 5, kSecondsOfLedger = 10;
     Repeated budgets(runtime::govern_all), plans(runtime::move_plans);
     Repeated ledger(runtime::keep_ledger);
     for (unsigned second = 0;; ++second) {
+        port.once();
         budgets.once();
+        idle.once();
         if (second % kSecondsOfPlans == 0)
             plans.once();
         if (second % kSecondsOfLedger == 0)
@@ -121,10 +140,14 @@ public:
         BULKHEAD_TRY_VALUE(socket, open_socket(listen));
         BULKHEAD_TRY_VALUE(bound, agent::bound_to(socket.get()));
         port_.emplace(bound.port);
+        // Before anybody is served. What is wrong is told when it is done again.
+        (void)announce_port();
         agent::log_info("serving /metrics on " + bound.address +
                         (protection.config.tls.is_on() ? " with TLS" : ""));
         return start(std::move(socket), std::move(protection));
     }
+
+    [[nodiscard]] Status announce_port() const { return port_->announce(); }
 
     // Reads the web configuration again. One that is wrong changes nothing.
     Status reload() {
@@ -147,7 +170,7 @@ private:
     Status start(UniqueFd socket, agent::Protection protection) {
         auto server = agent::Server::start(std::move(socket), std::move(protection),
                                            [this](agent::Format format, agent::Coding coding) {
-                                               port_->announce();
+                                               (void)announce_port();
                                                return agent::render(exporter_, format, coding);
                                            });
         if (!server)
@@ -163,13 +186,17 @@ private:
 };
 
 Status serve(const Options& options) {
+    BULKHEAD_TRY_VALUE(idle_after_ns, runtime::parse_idle_after(options.idle_unload));
+    runtime::IdleUnload idle_unload(idle_after_ns, store_ended);
+    Repeated idle([&] { return unload_when_idle(idle_unload); });
     // Blocked before the server's threads exist, so that only sigtimedwait() takes them.
     const sigset_t awaited = awaited_signals();
     ::pthread_sigmask(SIG_BLOCK, &awaited, nullptr);
     Endpoint endpoint(options);
     BULKHEAD_TRY(endpoint.open(options.listen));
+    Repeated port([&] { return endpoint.announce_port(); });
     int signal = 0;
-    while ((signal = attend_until(awaited)) == SIGHUP)
+    while ((signal = attend_until(awaited, idle, port)) == SIGHUP)
         BULKHEAD_TRY(endpoint.reload());
     agent::log_info(std::string("stopped by ") + ::strsignal(signal));
     return {};
@@ -183,6 +210,7 @@ int main(int argc, char** argv) {
     Options options;
     set.value("--listen", options.listen, "address and port");
     set.value("--web-config", options.web_config, "TLS and users");
+    set.value("--idle-unload", options.idle_unload, "when to unload").last_counts();
     const auto parsed = set.parse(argc, argv);
     if (parsed && *parsed == OptionSet::Parsed::kAnswered)
         return 0;

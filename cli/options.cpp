@@ -49,6 +49,11 @@ Option& Option::between(unsigned least, unsigned most) {
     return *this;
 }
 
+Option& Option::last_counts() {
+    option_->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    return *this;
+}
+
 Option& Option::shows_default() {
     option_->capture_default_str();
     return *this;

@@ -39,6 +39,8 @@ public:
     Option& one_of(const std::vector<std::string>& values);
     Option& between(double least, double most);
     Option& between(unsigned least, unsigned most);
+    // Given again, the last one counts.
+    Option& last_counts();
     // The help shows the value that the variable has now.
     Option& shows_default();
 

@@ -100,6 +100,8 @@ void add_agent(const Machine& machine, Families families) {
     families.sample(1, {{"version", machine.version}});
     families.gauge("bulkhead_up", "1: usage could be read from the kernel.");
     families.sample(machine.up ? 1 : 0);
+    families.gauge("bulkhead_loaded", "1: the kernel runs programs of ours; 0: none.");
+    families.sample(machine.loaded ? 1 : 0);
     families.gauge("bulkhead_environments", "Environments that are metered.");
     families.sample(static_cast<double>(machine.environments));
     families.gauge("bulkhead_ledger_up",
@@ -159,6 +161,7 @@ Machine MachineReader::read() {
     machine.process = read_own_process();
     machine.program_stats_on = loader::program_stats_are_on();
     const auto meta = loader::map_meta();
+    machine.loaded = meta || meta.error().code() != ENOENT;
     if (!meta) {
         // Nothing loaded is a state, not a failure.
         if (meta.error().code() != ENOENT)

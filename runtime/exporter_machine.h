@@ -29,7 +29,8 @@ struct Machine {
     std::size_t environments = 0;
     double scrape_seconds = 0;
 
-    std::optional<double> loaded_unix_s;  // none: nothing is loaded
+    bool loaded = false;                  // programs of ours are there, of whatever version
+    std::optional<double> loaded_unix_s;  // none: nothing is loaded that can be read
     std::uint64_t orphaned_refusals = 0;
     bool program_stats_on = false;
     std::vector<loader::ProgramStats> programs;

@@ -275,6 +275,7 @@ TEST(Exporter, SaysWhetherWhatEndedIsInTheLedger) {
         return scraped(exporter).find("\n" + line + "\n") != std::string::npos;
     };
     EXPECT_TRUE(says("bulkhead_ledger_up 1"));
+    EXPECT_TRUE(says("bulkhead_loaded 0"));
     EXPECT_TRUE(says("bulkhead_retired_environments_total 1"));
     const std::string database = place.file("ledger.db");
     std::filesystem::rename(database, database + ".kept");
