@@ -11,9 +11,11 @@
  *
  * A pseudo-terminal is what an open of ptmx makes, and lives as long as that file.
  *
- * Tasks are counted and bounded by the kernel (pids.max); its refusal is only explained.
+ * Tasks are counted and bounded by the kernel (pids.max); its refusal is explained, and its count
+ * looked at where there is a barrier.
  */
 #include "bpf/beancounters.bpf.h"
+#include "bpf/own_cgroup.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -136,6 +138,30 @@ int BPF_PROG(bh_bc_sock_end, struct inode *inode)
 	return 0;
 }
 
+/* The kernel's count has the new task already. */
+static __always_inline void bh_watch_tasks(struct bh_subject *subject,
+					   struct bh_beancounter *counter,
+					   struct bh_request *request)
+{
+	struct pids_cgroup *pids;
+	struct cgroup *cgroup;
+	__u64 before, held;
+
+	if (!subject->env)
+		return;
+	cgroup = bh_own_cgroup(bpf_get_current_task_btf(), subject->env->cgroup_id);
+	pids = cgroup ? (void *)bh_subsystem_of(cgroup, pids) : NULL;
+	if (!pids)
+		return;
+	held = BPF_CORE_READ(pids, counter.counter);
+	before = bh_tasks_before(__sync_lock_test_and_set(&counter->held, held), held);
+	if (!bh_passes_barrier(counter, before, held))
+		return;
+	request->flags = BH_REFUSAL_WARNED;
+	request->values[1] = held;
+	bh_note(subject, counter, request);
+}
+
 /* Of the controllers that are asked here, only that of pids answers EAGAIN. */
 SEC("fexit/cgroup_can_fork")
 int BPF_PROG(bh_bc_fork, struct task_struct *child, struct kernel_clone_args *arguments, int result)
@@ -150,11 +176,16 @@ int BPF_PROG(bh_bc_fork, struct task_struct *child, struct kernel_clone_args *ar
 		.values = { BH_BEANCOUNTER_NUMPROC },
 	};
 
-	if (result != -EAGAIN || !bh_subject_current(&subject))
+	if ((result && result != -EAGAIN) || !bh_subject_current(&subject))
 		return 0;
 	counter = bh_beancounter_of(&subject.label, BH_BEANCOUNTER_NUMPROC);
 	if (!counter)
 		return 0;
+	if (!result) {
+		if (bh_has_barrier(counter))
+			bh_watch_tasks(&subject, counter, &request);
+		return 0;
+	}
 	/* What the kernel counts stands there, or it would not refuse. */
 	counter->held = counter->limit;
 	request.values[1] = counter->held;

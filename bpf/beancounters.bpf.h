@@ -100,13 +100,11 @@ static __always_inline void bh_raise(__u64 *most, __u64 held)
  * A limit holds whatever the policy's mode is: it is none of the policy's rules. What is held is in
  * the request.
  */
-static __noinline int bh_note(struct bh_subject *subject, struct bh_beancounter *counter,
-			      struct bh_request *request)
+static __always_inline void bh_count_note(struct bh_subject *subject,
+					  struct bh_beancounter *counter,
+					  struct bh_request *request)
 {
-	if (!subject || !counter || !request)
-		return 0;
 	request->values[2] = counter->barrier;
-	request->values[3] = counter->limit;
 	if (!(request->flags & BH_REFUSAL_WARNED)) {
 		__sync_fetch_and_add(&counter->failcnt, 1);
 		if (subject->state)
@@ -115,8 +113,38 @@ static __noinline int bh_note(struct bh_subject *subject, struct bh_beancounter 
 			__sync_fetch_and_add(&subject->state->internal, 1);
 	}
 	bh_sign(subject, request);
+}
+
+static __noinline int bh_note(struct bh_subject *subject, struct bh_beancounter *counter,
+			      struct bh_request *request)
+{
+	if (!subject || !counter || !request)
+		return 0;
+	request->values[3] = counter->limit;
+	bh_count_note(subject, counter, request);
 	bh_record(request);
 	return 0;
+}
+
+/* One that stands at the limit is never passed. */
+static __always_inline bool bh_has_barrier(const struct bh_beancounter *counter)
+{
+	return counter->barrier < counter->limit;
+}
+
+/* Of what others count, which was `before` at the last look. True once a second at most. */
+static __always_inline bool bh_passes_barrier(struct bh_beancounter *counter, __u64 before,
+					      __u64 held)
+{
+	__u64 now_ns;
+
+	if (held <= counter->barrier)
+		return false;
+	now_ns = bpf_ktime_get_boot_ns();
+	if (!bh_warns_since(before, held, counter->barrier, counter->warned_ns, now_ns))
+		return false;
+	counter->warned_ns = now_ns;
+	return true;
 }
 
 static __always_inline void bh_watch_barrier(struct bh_subject *subject,

@@ -8,14 +8,14 @@
  * elsewhere. Nobody's table is printed to a task outside.
  */
 #include "bpf/beancounters.bpf.h"
+#include "bpf/own_cgroup.bpf.h"
+#include "bpf/page_bounds.bpf.h"
 #include "bpf/ucounts.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define BH_NAME_LENGTH 16
-#define BH_MAX_CGROUP_DEPTH 32
 #define BH_SHOWN_UNLIMITED (~0ULL >> 1) /* LONG_MAX, as the layout has it */
-#define BH_PAGES_UNLIMITED (BH_SHOWN_UNLIMITED / 4096) /* PAGE_COUNTER_MAX */
 #define BH_TASKS_UNLIMITED (4 << 20) /* PIDS_MAX is one more */
 
 /* The kernel's counts of refused forks: one until 6.10, then one for each kind, this kind first. */
@@ -46,23 +46,6 @@ static __noinline int bh_print_row(struct seq_file *seq, __u32 id, const struct 
 		       bh_shown(row->limit, BH_SHOWN_UNLIMITED), row->failcnt);
 	return 0;
 }
-
-/* The environment's, above which the task may have made others. */
-static __always_inline struct cgroup *bh_own_cgroup(struct task_struct *task, __u64 id)
-{
-	struct cgroup *cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
-	int depth;
-
-	for (depth = 0; depth < BH_MAX_CGROUP_DEPTH && cgroup; depth++) {
-		if (BPF_CORE_READ(cgroup, kn, id) == id)
-			return cgroup;
-		cgroup = BPF_CORE_READ(cgroup, self.parent, cgroup);
-	}
-	return NULL;
-}
-
-#define bh_subsystem_of(cgroup, name)                                                              \
-	BPF_CORE_READ(cgroup, subsys[bpf_core_enum_value(enum cgroup_subsys_id, name##_cgrp_id)])
 
 static __always_inline void bh_print_tasks(struct seq_file *seq, struct cgroup *cgroup)
 {

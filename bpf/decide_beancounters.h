@@ -35,4 +35,17 @@ BH_PURE int bh_warns(__u64 held, __u64 barrier, __u64 warned_ns, __u64 now_ns)
 	       (!warned_ns || now_ns - warned_ns >= BH_WARN_AGAIN_NS);
 }
 
+/* The same of what others count, which was `before` at the last look. */
+BH_PURE int bh_warns_since(__u64 before, __u64 held, __u64 barrier, __u64 warned_ns, __u64 now_ns)
+{
+	return before <= barrier && held > barrier &&
+	       (!warned_ns || now_ns - warned_ns >= BH_WARN_AGAIN_NS);
+}
+
+/* The task that was made just now is one of `held`, though not all forks since were looked at. */
+BH_PURE __u64 bh_tasks_before(__u64 last, __u64 held)
+{
+	return held && last >= held ? held - 1 : last;
+}
+
 #endif

@@ -81,14 +81,20 @@ static __always_inline void bh_count_in_row(struct bh_exec *row, __u32 act, __u3
 	}
 }
 
-/* One more act of the current task, for its exec if it is of one. */
-__weak __noinline int bh_count_act(__u32 act, __u32 index)
+/* One more act of the task, for its exec if it is of one. */
+static __always_inline void bh_count_act_of(struct task_struct *task, __u32 act, __u32 index)
 {
-	struct bh_exec_task *of = bh_exec_task_of(bpf_get_current_task_btf());
+	struct bh_exec_task *of = bh_exec_task_of(task);
 	struct bh_exec *row = of ? bh_exec_row(of) : NULL;
 
 	if (row)
 		bh_count_in_row(row, act, index);
+}
+
+/* Of the current task. */
+__weak __noinline int bh_count_act(__u32 act, __u32 index)
+{
+	bh_count_act_of(bpf_get_current_task_btf(), act, index);
 	return 0;
 }
 

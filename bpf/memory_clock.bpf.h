@@ -3,12 +3,14 @@
  * Memory over time: what an environment holds, times how long, added up in steps. One timer of the
  * kernel takes a step for every environment ten times a second, with no process of ours; a task
  * that leaves its CPU takes one, as it is tasks that change memory; and so does who reads usage.
- * The timer also looks at budgets (budget_clock.bpf.h).
+ * The timer also looks at budgets (budget_clock.bpf.h) and at the barriers of pages
+ * (page_bounds.bpf.h).
  */
 #ifndef BULKHEAD_MEMORY_CLOCK_BPF_H
 #define BULKHEAD_MEMORY_CLOCK_BPF_H
 
 #include "bpf/budget_clock.bpf.h"
+#include "bpf/page_bounds.bpf.h"
 
 #define BH_CLOCK_STEP_NS 100000000ULL
 #define BH_CLOCK_SHORTEST_NS 1000000ULL /* of the steps that tasks take */
@@ -109,6 +111,7 @@ __weak __noinline int bh_step_slot(__u32 slot)
 		return 0;
 	bh_clock_add(clock, state, pages, bpf_ktime_get_boot_ns(), BH_CLOCK_STEP_NS);
 	bh_step_budgets(slot, env, state, bh_clock_cgroup(clock));
+	bh_step_pages(slot, clock->memcg);
 	return 0;
 }
 

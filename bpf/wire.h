@@ -25,7 +25,7 @@
 #define BH_PURE static inline
 #endif
 
-#define BH_WIRE_VERSION 9
+#define BH_WIRE_VERSION 10
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */
@@ -181,7 +181,9 @@ enum bh_class {
 	X(file_lock)                                                                               \
 	X(file_permission)                                                                         \
 	X(cgroup_connect)                                                                          \
-	X(cgroup_sendmsg)
+	X(cgroup_sendmsg)                                                                          \
+	X(oom_kill)                                                                                \
+	X(swap_charge)
 
 enum bh_hook {
 #define BH_HOOK_ENUM(name) BH_HOOK_##name,

@@ -40,14 +40,15 @@ enum bh_beancounter_id {
 		BH_BEANCOUNTER_COUNT
 };
 
-#define BH_MAX_BEANCOUNTERS 9 /* the first of them: what programs may count */
+#define BH_MAX_BEANCOUNTERS 11 /* the first of them: what programs may count or watch */
 #define BH_MAX_CHARGES 65536 /* live objects of all environments that are counted */
 #define BH_UNLIMITED (~0ULL)
 
 /*
  * `barrier`, `limit` and `epoch` are user space's, the others the kernel's. An object is charged
  * in an epoch, a time in which the programs were attached without a break: of what was charged
- * before, the end may have been missed.
+ * before, the end may have been missed. Of what the cgroup bounds, `held` is what was found at the
+ * last look.
  */
 struct bh_beancounter {
 	__u64 held;
@@ -57,7 +58,7 @@ struct bh_beancounter {
 	__u64 failcnt;
 	__u64 warned_ns; /* CLOCK_BOOTTIME at which the barrier was last said to be passed */
 	__u32 epoch;
-	__u32 pad;
+	__u32 told_s; /* likewise of the last refusal, where no more than one a second is told */
 };
 BH_ASSERT_SIZE(struct bh_beancounter, 56);
 
@@ -69,8 +70,9 @@ struct bh_beancounters {
 	__u32 serial;
 	__u32 counted;
 	struct bh_beancounter counters[BH_MAX_BEANCOUNTERS];
+	__u64 pad[2]; /* a few rows fill a few pages */
 };
-BH_ASSERT_SIZE(struct bh_beancounters, 512);
+BH_ASSERT_SIZE(struct bh_beancounters, 640);
 
 /* Value of bh_charges, by the object's address: who made it, whoever frees it. */
 struct bh_charge {

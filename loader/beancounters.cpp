@@ -47,11 +47,15 @@ constexpr std::array<std::string_view, 3> kWatches = {"bh_bc_watch_end", "bh_bc_
 constexpr std::array<std::string_view, 3> kSignals = {"bh_bc_sig_end", "bh_bc_task_end",
                                                       "bh_bc_sig"};
 constexpr std::array<std::string_view, 1> kTasks = {"bh_bc_fork"};
+constexpr std::array<std::string_view, 1> kPages = {"bh_bc_oom"};
+constexpr std::array<std::string_view, 1> kSwap = {"bh_bc_swap"};
 
 // Not loaded where the kernel has no calls of 32 bits.
 constexpr std::string_view kOptional = "bh_bc_flock_32";
 
 constexpr __u32 kOfUsers = bit(BH_BEANCOUNTER_NUMINOTIFY) | bit(BH_BEANCOUNTER_NUMSIGINFO);
+constexpr __u32 kOfCgroup =
+    bit(BH_BEANCOUNTER_NUMPROC) | bit(BH_BEANCOUNTER_PHYSPAGES) | bit(BH_BEANCOUNTER_SWAPPAGES);
 
 constexpr std::array kGroups = {
     Group{bit(BH_BEANCOUNTER_NUMFILE), kFiles, "bh_bc_file_mod"},
@@ -63,6 +67,8 @@ constexpr std::array kGroups = {
     Group{bit(BH_BEANCOUNTER_NUMINOTIFY), kWatches, ""},
     Group{bit(BH_BEANCOUNTER_NUMSIGINFO), kSignals, ""},
     Group{bit(BH_BEANCOUNTER_NUMPROC), kTasks, ""},
+    Group{bit(BH_BEANCOUNTER_PHYSPAGES), kPages, ""},
+    Group{bit(BH_BEANCOUNTER_SWAPPAGES), kSwap, ""},
 };
 
 const Group* group_of(unsigned counter) {
@@ -126,12 +132,11 @@ Result<__u32> epoch_of(const Group& group) {
 Status check_countable(const bh_environment& record, const Group& group, unsigned counter) {
     for (const std::string_view program : group.programs)
         if (program != kOptional && !is_loaded(group, program))
-            return fail(
-                Error(0,
-                      std::string("this kernel lacks the function that tells the end of what ") +
-                          beancounter_name(counter) + " counts",
-                      Fault::kUnsupported)
-                    .advise("docs/kernel-requirements.md lists the kernels"));
+            return fail(Error(0,
+                              std::string("this kernel lacks a function that tells of what ") +
+                                  beancounter_name(counter) + " counts",
+                              Fault::kUnsupported)
+                            .advise("docs/kernel-requirements.md lists the kernels"));
     if ((kOfUsers & bit(counter)) == 0)
         return {};
     // One that is being started has no record yet, and will have its own.
@@ -230,6 +235,9 @@ Status set_bounds(const Environments& environments, bh_label label, bh_beancount
     BULKHEAD_TRY_VALUE(row, Row::open(kRows, label.slot));
     take_over(*row, label.serial);
     begin(*row, counter, epoch);
+    // Where a barrier is below what is held already, the next look finds that out.
+    if ((kOfCgroup & bit(counter)) != 0)
+        store_release(row->counters[counter].held, __u64{0});
     store_release(row->counters[counter].barrier, bounds.barrier);
     store_release(row->counters[counter].limit, bounds.limit);
     store_release(row->counted, row->counted | bit(counter));

@@ -20,6 +20,8 @@ constexpr std::string_view kConnectSections = "cgroup/connect";
 constexpr std::string_view kSendSections = "cgroup/sendmsg";
 constexpr std::string_view kFileSection = "fmod_ret/security_file_alloc";
 constexpr std::string_view kForkSection = "fexit/cgroup_can_fork";
+constexpr std::string_view kOutOfMemorySection = "fentry/mem_cgroup_get_oom_group";
+constexpr std::string_view kSwapSection = "fexit/__mem_cgroup_try_charge_swap";
 
 // One row per hook, so that a hook added to wire.h without a row here fails the unit test.
 const std::vector<Carried>& carried() {
@@ -51,7 +53,10 @@ const std::vector<Carried>& carried() {
         {BH_HOOK_file_alloc_security, {BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_cgroup_can_fork, {BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_file_lock, {BH_CLASS_BEANCOUNTERS}},
-        // Budgets of what is used without an act: it tells, and what they refuse is refused above.
+        {BH_HOOK_oom_kill, {BH_CLASS_BEANCOUNTERS}},
+        {BH_HOOK_swap_charge, {BH_CLASS_BEANCOUNTERS}},
+        // Budgets of what is used without an act, and barriers of pages: it tells, and what they
+        // refuse is refused above.
         {BH_HOOK_timer, {BH_CLASS_BEANCOUNTERS}},
         {BH_HOOK_ipc_permission, {BH_CLASS_IPC}},
         {BH_HOOK_shm_shmctl, {BH_CLASS_IPC}},
@@ -146,6 +151,10 @@ bh_hook hook_of_section(std::string_view section) {
         return BH_HOOK_file_alloc_security;
     if (section == kForkSection)
         return BH_HOOK_cgroup_can_fork;
+    if (section == kOutOfMemorySection)
+        return BH_HOOK_oom_kill;
+    if (section == kSwapSection)
+        return BH_HOOK_swap_charge;
     if (section.starts_with(kSleepablePrefix))
         section.remove_prefix(kSleepablePrefix.size());
     else if (section.starts_with(kPrefix))

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <numeric>
 #include <utility>
 
 #include "loader/map_view.h"
@@ -13,8 +14,8 @@
 
 namespace bulkhead::loader {
 
-// The page that the row is in, mapped, so that fields change beside counts that move. Rows fill
-// pages: their size is a power of two up to 4096.
+// The pages that the row is in, mapped, so that fields change beside counts that move: as many as
+// begin with a row and end with one.
 template <typename Value>
 class SlotRow {
 public:
@@ -32,8 +33,9 @@ public:
 
 private:
     using Rows = MappedArray<Value>;
-    static_assert(4096 % sizeof(Value) == 0);
-    static constexpr std::size_t kWindow = 4096 / sizeof(Value);
+    static constexpr std::size_t kPageBytes = 4096;
+    static constexpr std::size_t kWindow = kPageBytes / std::gcd(kPageBytes, sizeof(Value));
+    static_assert(BH_MAX_ENVIRONMENTS % kWindow == 0);
 
     SlotRow(Rows window, std::size_t index) : window_(std::move(window)), index_(index) {}
 

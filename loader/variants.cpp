@@ -104,10 +104,11 @@ Result<Variants> select_variants(const bulkhead_bpf& skeleton) {
     bpf_program__set_autoload(skeleton.progs.bh_bc_file, file_hook);
     bpf_program__set_autoload(skeleton.progs.bh_bc_file_mod, !file_hook);
     // Where what beancounters count begins and ends; without, no bound is taken.
-    for (bpf_program* program : {skeleton.progs.bh_bc_watch_end, skeleton.progs.bh_bc_sig_end,
-                                 skeleton.progs.bh_bc_lock_new, skeleton.progs.bh_bc_lock_end,
-                                 skeleton.progs.bh_bc_unlock, skeleton.progs.bh_bc_setlk_end,
-                                 skeleton.progs.bh_bc_flock_end, skeleton.progs.bh_bc_flock_32})
+    for (bpf_program* program :
+         {skeleton.progs.bh_bc_watch_end, skeleton.progs.bh_bc_sig_end,
+          skeleton.progs.bh_bc_lock_new, skeleton.progs.bh_bc_lock_end, skeleton.progs.bh_bc_unlock,
+          skeleton.progs.bh_bc_setlk_end, skeleton.progs.bh_bc_flock_end,
+          skeleton.progs.bh_bc_flock_32, skeleton.progs.bh_bc_oom, skeleton.progs.bh_bc_swap})
         bpf_program__set_autoload(program, has_function_of(kernel.get(), program));
     // inode_setattr: (dentry, attr), with a leading mnt_idmap from 6.8.
     const int dentry = argument_count(kernel.get(), "inode_setattr") - 2;

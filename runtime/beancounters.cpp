@@ -57,9 +57,6 @@ Status check_bounds(const BeancounterBounds& wanted) {
     if (wanted.bounds.barrier > wanted.bounds.limit)
         return fail(Error(0, "the barrier of " + name + " is above its limit", Fault::kUsage)
                         .advise(name + "=BARRIER:LIMIT"));
-    if (in_cgroup(wanted.counter) != nullptr && wanted.bounds.barrier != wanted.bounds.limit)
-        return fail(Error(0, name + " has no barrier beside its limit", Fault::kUsage)
-                        .advise(name + "=LIMIT"));
     return {};
 }
 
@@ -95,9 +92,6 @@ Status set_bounds(const loader::Environments& environments, bh_label label, cons
         const bool unlimited = bounds.limit >= BH_UNLIMITED / row->unit;
         BULKHEAD_TRY(
             cgroup.write(row->limit, unlimited ? "max" : std::to_string(bounds.limit * row->unit)));
-        // Only of tasks do programs say why they were refused.
-        if (wanted.counter != BH_BEANCOUNTER_NUMPROC)
-            return {};
     }
     return is_bounded(bounds) ? loader::set_bounds(environments, label, wanted.counter, bounds)
                               : loader::clear_bounds(environments, label, wanted.counter);

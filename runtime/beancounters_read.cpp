@@ -71,10 +71,15 @@ Beancounter counted(unsigned counter, const bh_beancounters& row) {
     return found;
 }
 
-Beancounter from_cgroup(const InCgroup& row, const Cgroup& cgroup, const Usage& usage) {
+// `counted`: what programs know of it. The limit is the cgroup's, whoever set it.
+Beancounter from_cgroup(const InCgroup& row, const Cgroup& cgroup, const Usage& usage,
+                        const bh_beancounters& counted) {
     Beancounter found{loader::beancounter_name(row.counter), {}, {}, {}, {}, {}};
     found.limit = read_bound(cgroup, row);
     found.barrier = found.limit;
+    if (found.limit && (counted.counted & 1U << row.counter) != 0)
+        found.barrier =
+            std::min<std::uint64_t>(counted.counters[row.counter].barrier, *found.limit);
     found.failcnt = read_item(cgroup, row.events, row.event);
     if (row.counter == BH_BEANCOUNTER_NUMPROC) {
         found.held = usage.tasks;
@@ -175,14 +180,15 @@ Result<std::vector<Beancounter>> read_beancounters(const std::string& name) {
     if (record == nullptr)
         return fail(Error(ESTALE, "the environment is gone"));
     BULKHEAD_TRY_VALUE(passes, Passes::over(*record, label));
+    const bh_beancounters known = row.value_or(bh_beancounters{});
     std::vector<Beancounter> all;
     for (unsigned counter = 0; counter < BH_BEANCOUNTER_COUNT; ++counter) {
         if (const InCgroup* of_cgroup = in_cgroup(counter))
-            all.push_back(from_cgroup(*of_cgroup, *cgroup, usage));
+            all.push_back(from_cgroup(*of_cgroup, *cgroup, usage, known));
         else if (const InMemory* of_memory = in_memory(counter))
             all.push_back(from_memory(*of_memory, *cgroup));
         else
-            all.push_back(passes.beancounter(counter, row.value_or(bh_beancounters{})));
+            all.push_back(passes.beancounter(counter, known));
     }
     return all;
 }

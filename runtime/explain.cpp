@@ -182,6 +182,9 @@ std::string describe_object(const bh_refusal& refusal) {
 }
 
 std::string error_name(const bh_refusal& refusal) {
+    // The kernel kills for want of memory, and whoever asked for it is told nothing.
+    if (refusal.object_kind == BH_OBJECT_BEANCOUNTER && refusal.error == 0)
+        return "SIGKILL";
     if (refusal.error == 0)
         return "dropped";
     const char* name = ::strerrorname_np(-refusal.error);

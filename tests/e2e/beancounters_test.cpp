@@ -113,6 +113,46 @@ TEST(Beancounters, OfLocksWatchesAndSignalsAreSetReadAndExplained) {
     EXPECT_EQ(had(kWatches), 4);
 }
 
+// Shows no more than it takes: python3 needs less than half of the barrier to start.
+std::string holds(int mebibytes) {
+    return "x = bytearray(" + std::to_string(mebibytes) + " << 20); print(len(x))";
+}
+
+TEST(Beancounters, OfTheCgroupHaveBarriersAndExplainKills) {
+    const Detached web(
+        "web", {"/bin/sleep", "1000"},
+        {"--swap", "0", "--beancounter", "numproc=5:20", "--beancounter", "physpages=10240:20480"});
+    EXPECT_EQ(row("numproc").at("barrier"), 5);
+    EXPECT_EQ(row("physpages").at("barrier"), 10240);
+    EXPECT_EQ(row("physpages").at("limit"), 20480);
+    EXPECT_EQ(bulkhead({"exec", "web", "--", "bash", "-c",
+                        "for i in 1 2 3 4 5 6; do read <> <(:) & done; kill %1 %2 %3 %4 %5 %6"})
+                  .exit_code,
+              0);
+    EXPECT_NE(bulkhead({"why", "web"})
+                  .out.find("numproc: held 6, barrier 5, limit 20: EAGAIN (allowed: past the "
+                            "barrier)"),
+              std::string::npos)
+        << bulkhead({"why", "web"}).out;
+    EXPECT_EQ(bulkhead({"exec", "web", "--", "python3", "-c", holds(60)}).out, "62914560\n");
+    EXPECT_TRUE(eventually([] {
+        const std::string why = bulkhead({"why", "web"}).out;
+        return why.find("physpages: held") != std::string::npos &&
+               why.find("SIGKILL (allowed: past the barrier)") != std::string::npos;
+    }));
+    EXPECT_EQ(row("physpages").at("failcnt"), 0);
+    EXPECT_EQ(bulkhead({"exec", "web", "--", "python3", "-c", holds(200)}).exit_code, 137);
+    EXPECT_GT(row("physpages").at("failcnt"), 0);
+    const std::string why = bulkhead({"why", "web", "--all"}).out;
+    EXPECT_NE(why.find("oom_kill physpages: held"), std::string::npos) << why;
+    EXPECT_NE(why.find("python3["), std::string::npos) << why;
+    EXPECT_NE(why.find("limit 20480: SIGKILL\n"), std::string::npos) << why;
+
+    ASSERT_EQ(bulkhead({"set", "web", "--beancounter", "physpages=unlimited"}).exit_code, 0);
+    EXPECT_EQ(row("physpages").at("barrier"), "unlimited");
+    EXPECT_EQ(bulkhead({"exec", "web", "--", "python3", "-c", holds(200)}).exit_code, 0);
+}
+
 TEST(Beancounters, WithoutABoundSayWhatTheyHoldAndWhy) {
     const Detached web("web", {"/bin/sleep", "1000"});
     for (const char* counter : {"nummnt", "privvmpages"})

@@ -213,26 +213,47 @@ FENCE_TEST(RefusesToAcceptAboveTheLimit, "bh_bc_accept") {
     EXPECT_EQ(mine.last_refusal_by(BH_HOOK_socket_accept).error, -ENOBUFS);
 }
 
+// The errno of the second; the first lives until then.
+int fork_twice() {
+    const pid_t first = ::fork();
+    if (first == 0) {
+        ::pause();
+        ::_exit(0);
+    }
+    const pid_t second = ::fork();
+    const int error = outcome(second);
+    if (second == 0)
+        ::_exit(0);
+    ::kill(first, SIGKILL);
+    while (::wait(nullptr) > 0)
+        continue;
+    return error;
+}
+
+FENCE_TEST(WarnsOfTasksPastTheBarrierAndAllows, "bh_bc_fork") {
+    Bounded mine;
+    mine.bound(BH_BEANCOUNTER_NUMPROC, {2, 9});
+    EXPECT_EQ(Actor::run(&mine, fork_twice), 0);
+    const bh_refusal row = mine.last_refusal_by(BH_HOOK_cgroup_can_fork);
+    EXPECT_EQ(row.flags, BH_REFUSAL_WARNED);
+    EXPECT_EQ(row.label.serial, mine.label().serial);
+    EXPECT_NE(row.pid, 0U);
+    EXPECT_EQ(row.object[0], BH_BEANCOUNTER_NUMPROC);
+    EXPECT_EQ(row.object[1], 3U);
+    EXPECT_EQ(row.object[2], 2U);
+    EXPECT_EQ(mine.counter(BH_BEANCOUNTER_NUMPROC).failcnt, 0U);
+    EXPECT_EQ(mine.state().refusal_count, 1U);
+    ::usleep(1'100'000);
+    mine.bound(BH_BEANCOUNTER_NUMPROC, {3, 9});
+    EXPECT_EQ(Actor::run(&mine, fork_twice), 0);
+    EXPECT_EQ(mine.state().refusal_count, 1U) << "below the barrier";
+}
+
 // The kernel refuses; the program says why.
 FENCE_TEST(ExplainsTasksAboveTheLimit, "bh_bc_fork") {
     Bounded mine;
     mine.bound(BH_BEANCOUNTER_NUMPROC, {2, 2});
     std::ofstream(mine.cgroup() + "/pids.max") << 2;
-    const auto fork_twice = [] {
-        const pid_t first = ::fork();
-        if (first == 0) {
-            ::pause();
-            ::_exit(0);
-        }
-        const pid_t second = ::fork();
-        const int error = outcome(second);
-        if (second == 0)
-            ::_exit(0);
-        ::kill(first, SIGKILL);
-        while (::wait(nullptr) > 0)
-            continue;
-        return error;
-    };
     EXPECT_EQ(Actor::run(&mine, fork_twice), EAGAIN);
     EXPECT_EQ(mine.counter(BH_BEANCOUNTER_NUMPROC).failcnt, 1U);
     const bh_refusal row = mine.last_refusal_by(BH_HOOK_cgroup_can_fork);

@@ -24,9 +24,13 @@ TEST(Beancounters, BoundsAreABarrierAndALimit) {
     ASSERT_TRUE(one.has_value());
     EXPECT_EQ(one->bounds.barrier, 1000U);
     EXPECT_EQ(one->bounds.limit, 1000U);
-    const auto warned = parse_bounds("numtcpsock=10:unlimited");
-    ASSERT_TRUE(warned.has_value());
-    EXPECT_EQ(warned->bounds.limit, BH_UNLIMITED);
+    for (const char* text :
+         {"numtcpsock=10:unlimited", "numproc=10:unlimited", "physpages=10:unlimited"}) {
+        const auto warned = parse_bounds(text);
+        ASSERT_TRUE(warned.has_value()) << text;
+        EXPECT_EQ(warned->bounds.barrier, 10U) << text;
+        EXPECT_EQ(warned->bounds.limit, BH_UNLIMITED) << text;
+    }
 }
 
 std::string complaint(const std::string& text) {
@@ -42,7 +46,6 @@ TEST(Beancounters, MistakesAreNamed) {
     EXPECT_NE(complaint("numfile").find("gives no bounds"), std::string::npos);
     EXPECT_NE(complaint("numfiles=1:2").find("numfile"), std::string::npos);
     EXPECT_NE(complaint("numfile=2:1").find("above its limit"), std::string::npos);
-    EXPECT_NE(complaint("numproc=1:2").find("no barrier"), std::string::npos);
     for (const char* text : {"kmemsize=1", "shmpages=1", "lockedpages=1:2", "dcachesize=1",
                              "nummnt=1", "privvmpages=1", "tcpsndbuf=1", "tcprcvbuf=1",
                              "othersockbuf=1", "dgramrcvbuf=1", "numiptent=unlimited"})
@@ -110,6 +113,9 @@ TEST(Beancounters, ARefusalSaysHowMuchIsHeld) {
     EXPECT_EQ(describe_object(refusal), "numfile: held 100, barrier unlimited, limit 100");
     EXPECT_EQ(error_name(refusal), "ENFILE");
     EXPECT_EQ(suggest(refusal), "bulkhead set NAME --beancounter numfile=BARRIER:LIMIT");
+    refusal.object[0] = BH_BEANCOUNTER_PHYSPAGES;
+    refusal.error = 0;
+    EXPECT_EQ(error_name(refusal), "SIGKILL");
 }
 
 }  // namespace

@@ -30,6 +30,8 @@ TEST(Coverage, FindsTheHookOfASection) {
     EXPECT_EQ(hook_of_section("cgroup/connect6"), BH_HOOK_cgroup_connect);
     EXPECT_EQ(hook_of_section("cgroup/sendmsg4"), BH_HOOK_cgroup_sendmsg);
     EXPECT_EQ(hook_of_section("tp_btf/sched_process_exit"), BH_HOOK_COUNT);
+    EXPECT_EQ(hook_of_section("fentry/mem_cgroup_get_oom_group"), BH_HOOK_oom_kill);
+    EXPECT_EQ(hook_of_section("fexit/__mem_cgroup_try_charge_swap"), BH_HOOK_swap_charge);
     EXPECT_EQ(hook_of_section("lsm/no_such_hook"), BH_HOOK_COUNT);
 }
 

@@ -36,4 +36,21 @@ TEST(DecideBeancounters, WarnsOfTheObjectThatPassesTheBarrierOnceASecond) {
     EXPECT_FALSE(bh_warns(0, BH_UNLIMITED, 0, 100)) << "no barrier";
 }
 
+TEST(DecideBeancounters, WarnsOfWhatPassedTheBarrierSinceTheLastLook) {
+    EXPECT_FALSE(bh_warns_since(0, 5, 5, 0, 100));
+    EXPECT_TRUE(bh_warns_since(5, 9, 5, 0, 100));
+    EXPECT_FALSE(bh_warns_since(6, 9, 5, 0, 100)) << "it was past it before";
+    EXPECT_FALSE(bh_warns_since(5, 9, 5, 100, 100 + BH_WARN_AGAIN_NS - 1));
+    EXPECT_TRUE(bh_warns_since(5, 9, 5, 100, 100 + BH_WARN_AGAIN_NS));
+    EXPECT_FALSE(bh_warns_since(0, 1ULL << 40, BH_UNLIMITED, 0, 100)) << "no barrier";
+}
+
+// No fork was looked at between those that ended and this one.
+TEST(DecideBeancounters, ANewTaskWasNotThereBefore) {
+    EXPECT_EQ(bh_tasks_before(9, 6), 5U);
+    EXPECT_EQ(bh_tasks_before(6, 6), 5U);
+    EXPECT_EQ(bh_tasks_before(3, 6), 3U) << "others came without a look";
+    EXPECT_EQ(bh_tasks_before(0, 0), 0U);
+}
+
 }  // namespace
