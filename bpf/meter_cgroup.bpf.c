@@ -8,12 +8,14 @@
  * flush covers every cgroup below, and cgroup_mutex, which the iterator holds, is not held for it.
  */
 #include "bpf/memory_clock.bpf.h"
+#include "bpf/memory_kinds.bpf.h"
+#include "bpf/memory_stat.bpf.h"
+#include "bpf/own_cgroup.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
 #define BH_PAGE_BYTES 4096
 #define BH_MAX_DISKS 64 /* block devices that one environment used */
-#define BH_MAX_STATS 192 /* more than any kernel has states and events of a memory cgroup */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -59,22 +61,12 @@ struct {
 	__type(value, struct bh_stats);
 } bh_stats SEC(".maps");
 
-/*
- * Where the kernel keeps mem_cgroup_stats_index (6.10 to 7.1) and mem_cgroup_events_index (to 7.1),
- * 0 elsewhere. Set by the loader.
- */
-const volatile __u64 bh_stats_index;
-const volatile __u64 bh_events_index;
-
 /* From 6.2 on. */
 extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
 
-/* From 7.2 on; in bytes, as memory.stat shows them. */
-extern struct mem_cgroup *bpf_get_mem_cgroup(struct cgroup_subsys_state *css) __ksym __weak;
-extern void bpf_put_mem_cgroup(struct mem_cgroup *memcg) __ksym __weak;
-extern unsigned long bpf_mem_cgroup_page_state(struct mem_cgroup *memcg, int idx) __ksym __weak;
-extern unsigned long bpf_mem_cgroup_vm_events(struct mem_cgroup *memcg,
-					      enum vm_event_item item) __ksym __weak;
+/* From 6.2 on. */
+extern struct cgroup *bpf_cgroup_from_id(__u64 id) __ksym __weak;
+extern void bpf_cgroup_release(struct cgroup *cgroup) __ksym __weak;
 
 /* What later kernels have, and where: events became states by 7.2. */
 enum vm_event_item___later {
@@ -146,34 +138,6 @@ static __always_inline void bh_read_throttling(struct bh_usage *row, struct cgro
 	row->throttled_ns = bh_field(group, cfs_bandwidth.throttled_time);
 	row->periods = bh_field(group, cfs_bandwidth.nr_periods);
 	row->throttled_periods = bh_field(group, cfs_bandwidth.nr_throttled);
-}
-
-/* Before 6.10 a state's number is its place; then the kernel has a table of places. */
-static __always_inline __u32 bh_state_place(__u32 item)
-{
-	__s8 place = item;
-
-	if (bh_stats_index)
-		bpf_probe_read_kernel(&place, sizeof(place), (void *)bh_stats_index + item);
-	return place < 0 ? BH_MAX_STATS : place;
-}
-
-/* From 6.10 on the table has bytes, before that ints that are greater by one. */
-static __always_inline __u32 bh_event_place(__u32 item)
-{
-	int place = 0;
-	__s8 byte = -1;
-
-	if (bh_stats_index) {
-		bpf_probe_read_kernel(&byte, sizeof(byte), (void *)bh_events_index + item);
-		place = byte + 1;
-	} else {
-		bpf_probe_read_kernel(&place, sizeof(place),
-				      (void *)bh_events_index + sizeof(place) * item);
-	}
-	return place <= 0 ? BH_MAX_STATS
-			  : bpf_core_field_offset(struct memcg_vmstats, events) / sizeof(long) +
-				    place - 1;
 }
 
 #define bh_place_of(kind, item) bh_state_place(bpf_core_enum_value(enum kind, item))
@@ -315,6 +279,65 @@ static __always_inline void bh_read_kinds(struct bh_usage *row, struct bh_stats 
 	row->reclaimed_pages = bh_reclaim_events(bpf_mem_cgroup_vm_events, memcg, PGSTEAL) +
 			       bh_reclaim_states(bpf_mem_cgroup_page_state, memcg, PGSTEAL);
 	bpf_put_mem_cgroup(memcg);
+}
+
+static __always_inline __u64 bh_state_at(struct mem_cgroup *memcg, __u32 item)
+{
+	__u64 states = (__u64)BPF_CORE_READ(memcg, vmstats);
+	__u32 place = bh_state_place(item);
+	long value = 0;
+
+	if (place < BH_MAX_STATS)
+		bpf_probe_read_kernel(&value, sizeof(value),
+				      (void *)(states + place * sizeof(value)));
+	return value > 0 ? value : 0;
+}
+
+#define bh_state(memcg, kind, item) bh_state_at(memcg, bpf_core_enum_value(enum kind, item))
+
+static __always_inline int bh_read_kinds_at(struct bh_memory_kinds *kinds, struct cgroup *cgroup)
+{
+	struct mem_cgroup *memcg = (void *)bh_subsystem_of(cgroup, memory);
+
+	if (!memcg)
+		return 0;
+	kinds->kernel_bytes = BH_PAGE_BYTES * bh_state(memcg, memcg_stat_item, MEMCG_KMEM);
+	kinds->reclaimable_bytes = bh_state(memcg, node_stat_item, NR_SLAB_RECLAIMABLE_B);
+	kinds->shared_pages = bh_state(memcg, node_stat_item, NR_SHMEM);
+	kinds->unevictable_pages = bh_state(memcg, node_stat_item, NR_UNEVICTABLE);
+	return 1;
+}
+
+static __always_inline int bh_ask_kinds(struct bh_memory_kinds *kinds, struct cgroup *cgroup)
+{
+	struct mem_cgroup *memcg = bpf_get_mem_cgroup(&cgroup->self);
+
+	if (!memcg)
+		return 0;
+	kinds->kernel_bytes = bh_state_bytes(memcg, memcg_stat_item, MEMCG_KMEM);
+	kinds->reclaimable_bytes = bh_state_bytes(memcg, node_stat_item, NR_SLAB_RECLAIMABLE_B);
+	kinds->shared_pages = bh_state_bytes(memcg, node_stat_item, NR_SHMEM) / BH_PAGE_BYTES;
+	kinds->unevictable_pages =
+		bh_state_bytes(memcg, node_stat_item, NR_UNEVICTABLE) / BH_PAGE_BYTES;
+	bpf_put_mem_cgroup(memcg);
+	return 1;
+}
+
+int bh_read_kinds_of(__u64 id, __u64 address, struct bh_memory_kinds *kinds)
+{
+	struct cgroup *cgroup;
+	int known;
+
+	if (!kinds)
+		return 0;
+	if (!bpf_get_mem_cgroup)
+		return bh_read_kinds_at(kinds, (void *)address);
+	cgroup = bpf_cgroup_from_id(id);
+	if (!cgroup)
+		return 0;
+	known = bh_ask_kinds(kinds, cgroup);
+	bpf_cgroup_release(cgroup);
+	return known;
 }
 
 static __always_inline void bh_read_memory(struct bh_usage *row, struct bh_stats *stats,

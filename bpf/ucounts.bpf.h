@@ -24,6 +24,14 @@ struct {
 	__type(value, __u64);
 } bh_ucounts SEC(".maps") __weak;
 
+static __always_inline bool bh_knows_ucounts(void)
+{
+	__u32 zero = 0;
+	__u64 *hash = bpf_map_lookup_elem(&bh_ucounts, &zero);
+
+	return hash && *hash;
+}
+
 /* Lists end with NULL, or from 6.15 on with an odd number. */
 static __always_inline bool bh_is_list_end(__u64 node)
 {

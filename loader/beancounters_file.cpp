@@ -5,23 +5,20 @@
 
 #include "loader/beancounters.h"
 #include "loader/guard.h"
+#include "loader/held.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
 namespace {
 
 constexpr const char* kProgram = "bh_bc_table";
-// A map of one element, so that the program runs once for each open.
-constexpr const char* kIterated = "bh_meta";
-
 Status pin_iterator(const std::string& path) {
     BULKHEAD_TRY_VALUE(program, open_pinned(program_pin(kProgram)));
-    BULKHEAD_TRY_VALUE(map, open_pinned(map_pin(kIterated)));
-    bpf_iter_link_info target{};
-    target.map.map_fd = static_cast<__u32>(map.get());
-    LIBBPF_OPTS(bpf_link_create_opts, options, .iter_info = &target,
-                .iter_info_len = sizeof target);
-    const UniqueFd link(bpf_link_create(program.get(), 0, BPF_TRACE_ITER, &options));
+    // Where the kernel does not say where it counts to users, the table goes without.
+    const Status found = find_user_counts();
+    if (!found && found.error().fault() != Fault::kUnsupported)
+        return fail(Error(found.error()));
+    const UniqueFd link(bpf_link_create(program.get(), 0, BPF_TRACE_ITER, nullptr));
     if (!link)
         return fail_errno(std::string("attach ") + kProgram);
     return pin_link(link.get(), path);
