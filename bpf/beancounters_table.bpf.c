@@ -219,7 +219,7 @@ int bh_bc_table(struct bpf_iter__task *ctx)
 	struct bh_table_pass *pass;
 	struct bh_subject subject;
 
-	if (!bh_subject_current(&subject) || !subject.env)
+	if (!bh_subject_current(&subject))
 		return 0;
 	pass = bh_begin_pass(ctx->meta->session_id, subject.label);
 	if (!pass)
@@ -230,7 +230,8 @@ int bh_bc_table(struct bpf_iter__task *ctx)
 		return 0;
 	}
 	/* The last call, after the tasks. */
-	bh_print_table(ctx->meta->seq, &subject, pass);
+	if (subject.env)
+		bh_print_table(ctx->meta->seq, &subject, pass);
 	bh_end_pass(pass);
 	return 0;
 }
