@@ -7,12 +7,6 @@
 namespace bulkhead::loader {
 namespace {
 
-using Lists = MapView<bh_rows_key, bh_rows>;
-
-Result<Lists> open_lists() {
-    return open_pinned_map<bh_rows_key, bh_rows>("bh_rows");
-}
-
 std::vector<bh_rows_key> parts_of(const bh_policy_key& policy, bh_rows_of map, __u32 parts) {
     std::vector<bh_rows_key> keys;
     for (__u32 part = 0; part < parts; ++part)
@@ -22,8 +16,12 @@ std::vector<bh_rows_key> parts_of(const bh_policy_key& policy, bh_rows_of map, _
 
 }  // namespace
 
-Status put_row_list(const bh_policy_key& policy, bh_rows_of map, std::span<const std::byte> keys,
-                    std::size_t key_bytes) {
+Result<RowLists> open_row_lists() {
+    return open_pinned_map<bh_rows_key, bh_rows>("bh_rows");
+}
+
+Status put_row_list(const RowLists& lists, const bh_policy_key& policy, bh_rows_of map,
+                    std::span<const std::byte> keys, std::size_t key_bytes) {
     const std::size_t bytes_in_part = BH_ROWS_BYTES / key_bytes * key_bytes;
     std::vector<bh_rows> values((keys.size() + bytes_in_part - 1) / bytes_in_part);
     for (bh_rows& value : values) {
@@ -33,7 +31,6 @@ Status put_row_list(const bh_policy_key& policy, bh_rows_of map, std::span<const
         std::memcpy(value.keys, some.data(), some.size());
         keys = keys.subspan(some.size());
     }
-    BULKHEAD_TRY_VALUE(lists, open_lists());
     auto parts = parts_of(policy, map, static_cast<__u32>(values.size()));
     std::size_t written = 0;
     auto put = lists.put_all(parts, values, written);
@@ -44,9 +41,8 @@ Status put_row_list(const bh_policy_key& policy, bh_rows_of map, std::span<const
     return put;
 }
 
-Result<std::vector<std::byte>> read_row_list(const bh_policy_key& policy, bh_rows_of map,
-                                             std::size_t key_bytes) {
-    BULKHEAD_TRY_VALUE(lists, open_lists());
+Result<std::vector<std::byte>> read_row_list(const RowLists& lists, const bh_policy_key& policy,
+                                             bh_rows_of map, std::size_t key_bytes) {
     std::vector<std::byte> keys;
     __u32 parts = 1;
     for (__u32 part = 0; part < parts; ++part) {
@@ -61,14 +57,13 @@ Result<std::vector<std::byte>> read_row_list(const bh_policy_key& policy, bh_row
     return keys;
 }
 
-Status drop_row_list(const bh_policy_key& policy, bh_rows_of map) {
-    BULKHEAD_TRY_VALUE(lists, open_lists());
+Status drop_row_list(const RowLists& lists, const bh_policy_key& policy, bh_rows_of map) {
     BULKHEAD_TRY_VALUE(first, lists.find({policy, map, 0}));
     return first ? lists.erase_all(parts_of(policy, map, first->parts)) : Status{};
 }
 
 Status drop_other_row_lists(bh_label label, __u32 kept) {
-    BULKHEAD_TRY_VALUE(lists, open_lists());
+    BULKHEAD_TRY_VALUE(lists, open_row_lists());
     std::vector<bh_rows_key> others;
     BULKHEAD_TRY(lists.for_each_key([&](const bh_rows_key& key) {
         if (key.policy.label.slot == label.slot && key.policy.label.serial == label.serial &&

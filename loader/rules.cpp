@@ -78,6 +78,11 @@ Status write_places(bh_label label, __u32 generation, const Rules& rules) {
         return {};
     if (!rules.nodes.empty() && rules.places.roots.empty())
         return fail(Error(EINVAL, "rules on paths without places"));
+    const auto put = [&](const PlacedTree& tree) {
+        return explain_shortage(put_tree(label, generation, tree), tree.nodes.size(), "bh_nodes");
+    };
+    if (rules.sysctls.empty() && (rules.policy.flags & BH_POLICY_REVOKES) == 0)
+        return put(rules.places);
     PlacedTree tree = rules.nodes.empty() ? PlacedTree{} : rules.places;
     if ((rules.policy.flags & BH_POLICY_REVOKES) != 0) {
         for (PlacedNode& node : tree.nodes)
@@ -85,7 +90,7 @@ Status write_places(bh_label label, __u32 generation, const Rules& rules) {
     }
     if (!rules.sysctls.empty())
         place_sysctls(rules.sysctls, tree);
-    return explain_shortage(put_tree(label, generation, tree), tree.nodes.size(), "bh_nodes");
+    return put(tree);
 }
 
 Status write_peers(bh_label label, __u32 generation, const std::vector<PeerRow>& rows) {

@@ -38,6 +38,7 @@ bh_node_key key_of(const bh_policy_key& policy, const PlacedNode& node, const bh
 // What the kernel has of each node: its number is 0 where nothing lies beneath.
 std::vector<bh_node> rows_of(const PlacedTree& tree) {
     std::vector<bh_node> rows;
+    rows.reserve(tree.nodes.size());
     for (const PlacedNode& node : tree.nodes)
         rows.push_back({0, node.rule, node.rights, node.flags});
     for (std::uint32_t i = 0; i < tree.nodes.size(); ++i) {
@@ -56,22 +57,24 @@ Result<Roots> open_roots() {
     return open_pinned_map<bh_root_key, bh_node>("bh_roots");
 }
 
-Status put_nodes(const bh_policy_key& policy, const PlacedTree& tree,
+Status put_nodes(const RowLists& lists, const bh_policy_key& policy, const PlacedTree& tree,
                  const std::vector<bh_node>& rows) {
     BULKHEAD_TRY_VALUE(hash, read_name_key());
     BULKHEAD_TRY_VALUE(nodes, open_nodes());
     std::vector<bh_node_key> keys;
     std::vector<bh_node> values;
+    keys.reserve(rows.size());
+    values.reserve(rows.size());
     for (std::uint32_t i = 0; i < rows.size(); ++i) {
         if (tree.nodes[i].parent == i)
             continue;
         keys.push_back(key_of(policy, tree.nodes[i], hash));
         values.push_back(rows[i]);
     }
-    return put_listed(nodes, policy, BH_ROWS_OF_NODES, std::move(keys), values);
+    return put_listed(nodes, lists, policy, BH_ROWS_OF_NODES, std::move(keys), values);
 }
 
-Status put_roots(const bh_policy_key& policy, const PlacedTree& tree,
+Status put_roots(const RowLists& lists, const bh_policy_key& policy, const PlacedTree& tree,
                  const std::vector<bh_node>& rows) {
     BULKHEAD_TRY_VALUE(roots, open_roots());
     std::vector<bh_root_key> keys;
@@ -80,7 +83,7 @@ Status put_roots(const bh_policy_key& policy, const PlacedTree& tree,
         keys.push_back({policy, root.dev, 0});
         values.push_back(rows[root.node]);
     }
-    return put_listed(roots, policy, BH_ROWS_OF_ROOTS, std::move(keys), values);
+    return put_listed(roots, lists, policy, BH_ROWS_OF_ROOTS, std::move(keys), values);
 }
 
 template <typename Map, typename Matches>
@@ -99,8 +102,9 @@ Status drop_rows(const Map& map, Matches matches) {
 Status put_tree(bh_label label, __u32 generation, const PlacedTree& tree) {
     const bh_policy_key policy{label, generation, 0};
     const std::vector<bh_node> rows = rows_of(tree);
-    BULKHEAD_TRY(put_nodes(policy, tree, rows));
-    auto put = put_roots(policy, tree, rows);
+    BULKHEAD_TRY_VALUE(lists, open_row_lists());
+    BULKHEAD_TRY(put_nodes(lists, policy, tree, rows));
+    auto put = put_roots(lists, policy, tree, rows);
     if (!put)
         BULKHEAD_TRY(drop_tree(label, generation));
     return put;
@@ -114,10 +118,9 @@ Result<bool> has_tree(bh_label label, __u32 generation) {
 
 Status drop_tree(bh_label label, __u32 generation) {
     const bh_policy_key policy{label, generation, 0};
-    BULKHEAD_TRY_VALUE(nodes, open_nodes());
-    BULKHEAD_TRY(drop_listed(nodes, policy, BH_ROWS_OF_NODES));
-    BULKHEAD_TRY_VALUE(roots, open_roots());
-    return drop_listed(roots, policy, BH_ROWS_OF_ROOTS);
+    BULKHEAD_TRY_VALUE(lists, open_row_lists());
+    BULKHEAD_TRY(drop_listed(open_nodes, lists, policy, BH_ROWS_OF_NODES));
+    return drop_listed(open_roots, lists, policy, BH_ROWS_OF_ROOTS);
 }
 
 Status drop_other_trees(bh_label label, __u32 kept) {

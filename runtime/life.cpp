@@ -143,10 +143,13 @@ Result<loader::UnloadOutcome> unload_programs(loader::Unload how, UnloadCause ca
 }
 
 Result<loader::Environments> open_loaded() {
+    auto environments = loader::Environments::open();
+    if (environments || environments.error().code() != ENOENT)
+        return environments;
     BULKHEAD_TRY_VALUE(loaded, loader::load_state());
     if (loaded == loader::LoadState::kAbsent)
         return fail(Error(ENOENT, "the kernel programs are not loaded").advise("bulkhead load"));
-    return loader::Environments::open();
+    return environments;
 }
 
 Result<bh_label> find_environment(const loader::Environments& environments,
