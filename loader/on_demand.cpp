@@ -1,6 +1,7 @@
 #include "loader/on_demand.h"
 
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -47,6 +48,30 @@ constexpr std::array kPrograms = {
 bool is_variant(std::string_view program) {
     return program == "bh_tree_acl" || program == "bh_ioctl_kind32";
 }
+
+// Asked of their directory: of each whole path the kernel would ask all hooks for each name.
+class PinnedLinks {
+public:
+    static Result<PinnedLinks> open() {
+        PinnedLinks links;
+        links.directory_.reset(::open(link_pin("").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!links.directory_)
+            return fail_errno("open " + link_pin(""));
+        return links;
+    }
+
+    [[nodiscard]] Result<bool> have(std::string_view program) const {
+        const std::string name(program);
+        if (::faccessat(directory_.get(), name.c_str(), F_OK, 0) == 0)
+            return true;
+        if (errno == ENOENT)
+            return false;
+        return fail_errno("look for " + link_pin(program));
+    }
+
+private:
+    UniqueFd directory_;
+};
 
 // A link whose pin was removed is taken off its hook by a worker of the kernel, some time later;
 // until then the program cannot be put there again.
@@ -96,8 +121,14 @@ bool needs_on_demand(__u64 demand) {
 }
 
 Status attach_on_demand(__u64 demand) {
+    if (!needs_on_demand(demand))
+        return {};
+    BULKHEAD_TRY_VALUE(links, PinnedLinks::open());
     for (const OnDemand& row : kPrograms) {
-        if ((row.demand & demand) != 0)
+        if ((row.demand & demand) == 0)
+            continue;
+        BULKHEAD_TRY_VALUE(is_attached, links.have(row.program));
+        if (!is_attached)
             BULKHEAD_TRY(attach_pinned(row.program));
     }
     return {};
@@ -109,8 +140,12 @@ Status settle_on_demand(const Environments& environments, bh_label leaving) {
         if (label.serial != leaving.serial)
             needed |= demand_of(record.control, record.flags);
     });
+    BULKHEAD_TRY_VALUE(links, PinnedLinks::open());
     for (const OnDemand& row : kPrograms) {
-        if ((row.demand & needed) == 0)
+        if ((row.demand & needed) != 0)
+            continue;
+        BULKHEAD_TRY_VALUE(is_attached, links.have(row.program));
+        if (is_attached)
             BULKHEAD_TRY(unpin_link(link_pin(row.program)));
     }
     return {};
