@@ -110,6 +110,7 @@ public:
     Result<std::vector<RulePath>> find(std::uint32_t& wrong) {
         for (std::size_t i = 1; i < nodes_.size(); ++i)
             directory_of_[nodes_[i].parent] = kLater;
+        paths_.reserve(nodes_.size());
         if (nodes_.size() > 1)
             BULKHEAD_TRY(add_root());
         for (std::uint32_t i = 1; i < nodes_.size(); ++i) {

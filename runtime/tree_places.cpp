@@ -3,30 +3,16 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <optional>
 #include <string_view>
 #include <utility>
+
+#include "runtime/policy/child_index.h"
 
 namespace bulkhead::runtime {
 namespace {
 
 constexpr unsigned kMinorBits = 20;
-
-// The names of a path with a zero byte behind each: in the order of these texts what lies beneath a
-// place follows it at once.
-using Names = std::string;
-
-void append_names(Names& names, std::string_view path) {
-    for (std::size_t begin = 0; begin < path.size();) {
-        const std::size_t end = std::min(path.find('/', begin), path.size());
-        if (end > begin)
-            names.append(path, begin, end - begin) += '\0';
-        begin = end + 1;
-    }
-}
-
-std::size_t count(const Names& names) {
-    return static_cast<std::size_t>(std::count(names.begin(), names.end(), '\0'));
-}
 
 bool is_beneath(std::string_view path, std::string_view above) {
     if (above == "/")
@@ -79,17 +65,14 @@ struct Said {
     bool is_named = false;
 };
 
-// What is said of a place.
-struct Saying {
-    std::uint32_t dev = 0;  // its super block
-    Names names;            // from the root of that on
-    Said said;
+// A node, and how many names lead to it from its root.
+struct Place {
+    std::uint32_t node = 0;
+    std::size_t depth = 0;
 };
 
-bool is_before(const Saying& a, const Saying& b) {
-    return a.dev != b.dev ? a.dev < b.dev : a.names < b.names;
-}
-
+// Makes the nodes of all paths first, with what is said of each, then from the roots down what
+// holds at those of which nothing is said.
 class Placement {
 public:
     Placement(const std::vector<MountPoint>& mounts, const std::vector<RulePath>& rules,
@@ -97,25 +80,30 @@ public:
         : mounts_(mounts), rules_(rules), otherwise_(otherwise) {}
 
     Result<loader::PlacedTree> make(std::uint32_t& wrong) {
-        said_.reserve(mounts_.size() + rules_.size());
+        const std::size_t likely = 2 * (mounts_.size() + rules_.size());
+        tree_.nodes.reserve(likely);
+        said_.reserve(likely);
+        note_rules_above_mounts();
+        add_root(0);
+        say(0, {otherwise_.rule, otherwise_.rights, false});
+        std::size_t deepest_mount = 0;
         for (const MountPoint& mount : mounts_) {
-            Saying& saying = said_.emplace_back(Saying{mount.dev, {}, above(mount.path)});
-            append_names(saying.names, mount.root);
+            const Place place = walk({root_of(mount.dev), 0}, mount.root);
+            say(place.node, above(mount.path));
+            deepest_mount = std::max(deepest_mount, place.depth);
         }
         for (const RulePath& rule : rules_) {
             wrong = rule.rule;
-            BULKHEAD_TRY_VALUE(saying, say(rule));
-            if (const std::size_t depth = count(saying.names); depth > BH_MAX_NODE_DEPTH)
-                return fail(too_deep("it", depth));
-            said_.push_back(std::move(saying));
+            BULKHEAD_TRY_VALUE(place, place_of(rule));
+            if (place.depth > BH_MAX_NODE_DEPTH)
+                return fail(too_deep("it", place.depth));
+            say(place.node, {rule.rule, rule.rights, true});
         }
         wrong = 0;
-        for (std::size_t i = 0; i < mounts_.size(); ++i) {
-            if (const std::size_t depth = count(said_[i].names); depth > BH_MAX_NODE_DEPTH)
-                return fail(too_deep("a mount", depth));
-        }
-        std::stable_sort(said_.begin(), said_.end(), is_before);
-        return build();
+        if (deepest_mount > BH_MAX_NODE_DEPTH)
+            return fail(too_deep("a mount", deepest_mount));
+        settle();
+        return std::move(tree_);
     }
 
 private:
@@ -128,30 +116,91 @@ private:
             .advise("name a directory further up, or mount it from further up");
     }
 
-    // What a path has that no rule names: from the longest rule above it.
+    void note_rules_above_mounts() {
+        std::size_t longest = 0;
+        for (const MountPoint& mount : mounts_)
+            longest = std::max(longest, mount.path.size());
+        for (const RulePath& rule : rules_) {
+            if (rule.path.size() <= longest)
+                short_rules_.push_back(&rule);
+        }
+    }
+
+    // What a mount's path has that no rule names: from the longest rule above it.
     [[nodiscard]] Said above(std::string_view path) const {
         const RulePath* longest = nullptr;
-        for (const RulePath& rule : rules_) {
-            if (is_beneath(path, rule.path) &&
-                (longest == nullptr || rule.path.size() > longest->path.size()))
-                longest = &rule;
+        for (const RulePath* rule : short_rules_) {
+            if (is_beneath(path, rule->path) &&
+                (longest == nullptr || rule->path.size() > longest->path.size()))
+                longest = rule;
         }
         return longest != nullptr ? Said{longest->rule, longest->rights, false}
                                   : Said{otherwise_.rule, otherwise_.rights, false};
     }
 
-    Result<Saying> say(const RulePath& rule) const {
+    // Rules mostly name much in one directory, one after the other.
+    Result<Place> place_of(const RulePath& rule) {
+        const std::string_view path = rule.path;
+        const std::string_view directory = path.substr(0, path.rfind('/'));
+        if (directory_mount_ == rule.mount && !directory.empty() && directory == directory_)
+            return walk(directory_place_, path.substr(directory.size()));
         const auto mount = std::find_if(mounts_.begin(), mounts_.end(), [&](const MountPoint& one) {
             return one.id == rule.mount;
         });
         if (mount == mounts_.end() || !is_beneath(rule.path, mount->path))
             return fail(Error(ESTALE, "what is mounted at " + rule.path + " changes meanwhile")
                             .advise("try again when it does not"));
-        Saying saying{mount->dev, {}, {rule.rule, rule.rights, true}};
-        append_names(saying.names, mount->root);
-        append_names(saying.names, std::string_view(rule.path).substr(
-                                       mount->path == "/" ? 0 : mount->path.size()));
-        return saying;
+        const Place shown = walk({root_of(mount->dev), 0}, mount->root);
+        const std::size_t above = mount->path == "/" ? 0 : mount->path.size();
+        if (directory.size() < above)
+            return shown;
+        directory_ = directory;
+        directory_mount_ = rule.mount;
+        directory_place_ = walk(shown, directory.substr(above));
+        return walk(directory_place_, path.substr(directory.size()));
+    }
+
+    // The place of a path beneath `from`, made with all above it.
+    Place walk(Place from, std::string_view path) {
+        for (std::size_t begin = 0; begin < path.size();) {
+            const std::size_t end = std::min(path.find('/', begin), path.size());
+            if (end > begin)
+                from = {child(from.node, path.substr(begin, end - begin)), from.depth + 1};
+            begin = end + 1;
+        }
+        return from;
+    }
+
+    std::uint32_t child(std::uint32_t parent, std::string_view name) {
+        // The text of mounts and rules stays where it is.
+        const auto fresh = static_cast<std::uint32_t>(tree_.nodes.size());
+        const std::uint32_t node = children_.find_or_add(parent, name, fresh);
+        if (node == fresh) {
+            tree_.nodes.push_back({parent, std::string(name), 0, 0, 0});
+            said_.emplace_back();
+        }
+        return node;
+    }
+
+    std::uint32_t root_of(std::uint32_t dev) {
+        for (const loader::PlacedRoot& root : tree_.roots) {
+            if (root.dev == dev)
+                return root.node;
+        }
+        return add_root(dev);
+    }
+
+    std::uint32_t add_root(std::uint32_t dev) {
+        const auto node = static_cast<std::uint32_t>(tree_.nodes.size());
+        tree_.nodes.push_back({node, "", 0, 0, 0});
+        tree_.roots.push_back({dev, node});
+        said_.emplace_back();
+        return node;
+    }
+
+    void say(std::uint32_t node, const Said& more) {
+        std::optional<Said>& said = said_[node];
+        said = said ? both(*said, more) : more;
     }
 
     static Said both(const Said& first, const Said& second) {
@@ -161,60 +210,28 @@ private:
         return {rights == first.rights ? first.rule : second.rule, rights, first.is_named};
     }
 
-    loader::PlacedTree build() {
-        tree_.nodes.reserve(2 * said_.size());
-        add_root(0, {otherwise_.rule, otherwise_.rights, false});
-        for (std::size_t i = 0; i < said_.size();) {
-            const Saying& place = said_[i];
-            Said said = place.said;
-            for (++i; i < said_.size() && !is_before(place, said_[i]); ++i)
-                said = both(said, said_[i].said);
-            add(place, said);
+    // What is not said of a node it has from above; of a root: it gives nothing.
+    void settle() {
+        for (std::size_t i = 0; i < tree_.nodes.size(); ++i) {
+            loader::PlacedNode& node = tree_.nodes[i];
+            const loader::PlacedNode& above = tree_.nodes[node.parent];
+            node.rule = said_[i] ? said_[i]->rule : above.rule;
+            node.rights = said_[i] ? said_[i]->rights : above.rights;
+            if (said_[i] && said_[i]->is_named)
+                node.flags = BH_NODE_NAMED;
         }
-        return std::move(tree_);
-    }
-
-    // What lies above the place stands already, and the way down to the last place leads past it.
-    void add(const Saying& place, const Said& said) {
-        if (tree_.roots.back().dev != place.dev)
-            add_root(place.dev, place.names.empty() ? said : Said{});
-        std::uint32_t node = tree_.roots.back().node;
-        std::size_t depth = 0;
-        for (std::size_t begin = 0; begin < place.names.size(); ++depth) {
-            const std::size_t end = place.names.find('\0', begin);
-            const std::string_view name = std::string_view(place.names).substr(begin, end - begin);
-            if (depth < way_.size() && tree_.nodes[way_[depth]].name != name)
-                way_.resize(depth);
-            if (depth == way_.size())
-                way_.push_back(add_child(node, name));
-            node = way_[depth];
-            begin = end + 1;
-        }
-        tree_.nodes[node].rule = said.rule;
-        tree_.nodes[node].rights = said.rights;
-        if (said.is_named)
-            tree_.nodes[node].flags = BH_NODE_NAMED;
-    }
-
-    void add_root(std::uint32_t dev, const Said& said) {
-        const auto node = static_cast<std::uint32_t>(tree_.nodes.size());
-        tree_.nodes.push_back({node, "", said.rule, said.rights, 0});
-        tree_.roots.push_back({dev, node});
-        way_.clear();
-    }
-
-    std::uint32_t add_child(std::uint32_t parent, std::string_view name) {
-        const auto node = static_cast<std::uint32_t>(tree_.nodes.size());
-        const std::uint32_t rule = tree_.nodes[parent].rule, rights = tree_.nodes[parent].rights;
-        tree_.nodes.push_back({parent, std::string(name), rule, rights, 0});
-        return node;
     }
 
     const std::vector<MountPoint>& mounts_;
     const std::vector<RulePath>& rules_;
     const DefaultRights& otherwise_;
-    std::vector<Saying> said_;
-    std::vector<std::uint32_t> way_;  // nodes from below the last root down to the last place
+    std::vector<const RulePath*> short_rules_;  // that may be above a mount
+    // Of the last rule: what leads to its last name.
+    std::string_view directory_;
+    std::uint64_t directory_mount_ = 0;
+    Place directory_place_;
+    policy::ChildIndex children_;
+    std::vector<std::optional<Said>> said_;  // by node
     loader::PlacedTree tree_;
 };
 

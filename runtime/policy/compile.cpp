@@ -45,6 +45,8 @@ void drop_unused_rows(loader::Rules& rules) {
 bool add_statements(Compilation& compilation, std::uint32_t source) {
     Policy& policy = compilation.policy;
     std::vector<Statement> more = read_statements(policy.sources, source, compilation.mistakes);
+    for (const Statement& statement : more)
+        compilation.keys |= 1ULL << static_cast<unsigned>(statement.key->key);
     const std::size_t count = policy.statements.size() + more.size();
     if (count > kMaxRules) {
         compilation.mistakes.add({source, 0, 0},
@@ -62,7 +64,13 @@ bool add_statements(Compilation& compilation, std::uint32_t source) {
 
 }  // namespace
 
+bool Compilation::has(Key key) const {
+    return (keys >> static_cast<unsigned>(key) & 1) != 0;
+}
+
 std::uint32_t Compilation::last(Key key, Form form) const {
+    if (!has(key))
+        return 0;
     for (std::size_t i = policy.statements.size(); i > 0; --i) {
         const Statement& found = policy.statements[i - 1];
         if (found.key->key == key && found.form == form)
@@ -83,6 +91,8 @@ std::vector<std::uint32_t> Compilation::entries_of_last(Key key) const {
 
 std::vector<std::uint32_t> Compilation::entries(Key key) const {
     std::vector<std::uint32_t> numbers;
+    if (!has(key))
+        return numbers;
     for (std::size_t i = 0; i < policy.statements.size(); ++i) {
         if (policy.statements[i].key->key == key && policy.statements[i].form == Form::kValue)
             numbers.push_back(static_cast<std::uint32_t>(i + 1));

@@ -12,10 +12,13 @@ namespace bulkhead::policy {
 struct Compilation {
     Policy policy;
     Mistakes mistakes;
+    std::uint64_t keys = 0;  // a bit for each that a statement has
 
     void mistake(std::uint32_t number, std::string what) {
         mistakes.add(policy.statements[number - 1].place, std::move(what));
     }
+    // Whether any statement has this key.
+    [[nodiscard]] bool has(Key key) const;
     // The number of the last statement of this key in this form; 0: there is none.
     [[nodiscard]] std::uint32_t last(Key key, Form form = Form::kValue) const;
     // The entries of the last list of this key, by number.

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
-#include <unordered_map>
 
+#include "runtime/policy/child_index.h"
 #include "runtime/policy/compile.h"
 
 namespace bulkhead::policy {
@@ -41,18 +41,6 @@ std::uint32_t access_of(Key key) {
     }
 }
 
-struct ChildKey {
-    std::uint32_t parent;
-    std::string_view name;
-    bool operator==(const ChildKey&) const = default;
-};
-
-struct ChildHash {
-    std::size_t operator()(const ChildKey& key) const {
-        return std::hash<std::string_view>()(key.name) ^ (key.parent * 0x9e3779b97f4a7c15ULL);
-    }
-};
-
 class Tree {
 public:
     explicit Tree(Compilation& compilation) : compilation_(compilation), told_(1) {
@@ -63,6 +51,8 @@ public:
         take_defaults();
         bool has_paths = default_rule_ != 0 && default_access_ != kReadWrite;
         const auto count = static_cast<std::uint32_t>(compilation_.policy.statements.size());
+        if (compilation_.has(Key::kRead) || compilation_.has(Key::kRefuse))
+            nodes_.reserve(count);
         for (std::uint32_t number = 1; number <= count; ++number) {
             const Statement& statement = compilation_.statement(number);
             if (statement.form != Form::kValue || !is_path_key(statement.key->key))
@@ -153,6 +143,13 @@ private:
 
     // Of the way down the last path, what leads to this one.
     void keep_way_to(std::string_view path) {
+        const std::string_view directory = path.substr(0, path.rfind('/'));
+        if (way_.size() > 1 && way_[way_.size() - 2].end == directory.size() &&
+            last_.starts_with(directory)) {
+            way_.pop_back();
+            last_ = path;
+            return;
+        }
         const auto differ = std::mismatch(path.begin(), path.end(), last_.begin(), last_.end());
         const auto common = static_cast<std::size_t>(differ.first - path.begin());
         const auto leads_on = [&](std::size_t end) {
@@ -177,15 +174,15 @@ private:
 
     std::uint32_t child(std::uint32_t parent, std::string_view name) {
         // The text of the statements stays where it is.
-        const auto [found, is_new] =
-            children_.try_emplace({parent, name}, static_cast<std::uint32_t>(nodes_.size()));
-        if (is_new) {
-            loader::TreeNode& node = nodes_.emplace_back();
-            node.parent = parent;
-            node.name = name;
+        const auto fresh = static_cast<std::uint32_t>(nodes_.size());
+        const std::uint32_t node = children_.find_or_add(parent, name, fresh);
+        if (node == fresh) {
+            loader::TreeNode& made = nodes_.emplace_back();
+            made.parent = parent;
+            made.name = name;
             told_.emplace_back();
         }
-        return found->second;
+        return node;
     }
 
     void tell(std::uint32_t node, std::uint32_t number) {
@@ -285,7 +282,7 @@ private:
     std::vector<Step> way_;
     std::vector<loader::TreeNode> nodes_;
     std::vector<Told> told_;
-    std::unordered_map<ChildKey, std::uint32_t, ChildHash> children_;
+    ChildIndex children_;
     std::uint32_t default_rule_ = 0;
     std::uint32_t default_access_ = kReadWrite;
     std::uint32_t execute_list_ = 0;
