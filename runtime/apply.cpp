@@ -27,6 +27,8 @@ Status remember(const std::string& name, std::uint32_t generation, const policy:
     BULKHEAD_TRY(keep_policy(name, generation, policy.sources));
     BULKHEAD_TRY_VALUE(directory, StateDirectory::open(name));
     BULKHEAD_TRY_VALUE(state, directory.load());
+    if (state.spec.policy.name == source)
+        return {};
     state.spec.policy.name = source;
     return directory.save(state);
 }
