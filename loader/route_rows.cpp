@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "loader/map_view.h"
+#include "loader/mostly_sorted.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
@@ -69,8 +70,7 @@ public:
             const int order = std::memcmp(one.address, other.address, sizeof one.address);
             return order != 0 ? order < 0 : one.prefix_bits < other.prefix_bits;
         };
-        if (!std::is_sorted(routes.begin(), routes.end(), is_before))
-            std::sort(routes.begin(), routes.end(), is_before);
+        sort_mostly_sorted(routes, is_before);
         ranges_.reserve(routes.size() + 8);
         begin({}, &kNothing);
         for (const RouteRow& row : routes) {

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <functional>
 #include <vector>
 
 #include "loader/map_view.h"
+#include "loader/mostly_sorted.h"
 #include "loader/pins.h"
 #include "loader/rules.h"
 
@@ -35,7 +37,7 @@ std::vector<__u32> counted_rules(const Rules& rules) {
                 counted.push_back(entry.rule);
         }
     }
-    std::sort(counted.begin(), counted.end());
+    sort_mostly_sorted(counted, std::less<>());
     counted.erase(std::unique(counted.begin(), counted.end()), counted.end());
     if (counted.size() > BH_MAX_COUNTED_RULES) {
         counted.resize(BH_MAX_COUNTED_RULES);
