@@ -3,7 +3,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -37,9 +36,11 @@ private:
     // Where it is, or would be: the first place that is free from its own on.
     static Entry& place_of(std::vector<Entry>& entries, std::uint32_t parent,
                            std::string_view name) {
-        const std::size_t hash =
-            std::hash<std::string_view>()(name) ^ (parent * 0x9e3779b97f4a7c15ULL >> 16);
-        for (std::size_t at = hash;; ++at) {
+        // FNV-1a: names are short.
+        std::uint64_t hash = 0xcbf29ce484222325ULL ^ parent;
+        for (const char letter : name)
+            hash = (hash ^ static_cast<unsigned char>(letter)) * 0x100000001b3ULL;
+        for (std::size_t at = hash ^ hash >> 32;; ++at) {
             Entry& entry = entries[at & (entries.size() - 1)];
             if (entry.node == kNone || (entry.parent == parent && entry.name == name))
                 return entry;

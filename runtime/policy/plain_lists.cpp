@@ -1,6 +1,7 @@
 #include "runtime/policy/plain_lists.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 
 namespace bulkhead::policy {
@@ -12,6 +13,18 @@ bool is_blank(char letter) {
 
 bool is_printable(char letter) {
     return letter >= ' ' && letter <= '~';
+}
+
+// What stands for itself in a text: printable, but the quote and the backslash.
+constexpr auto kOfTexts = [] {
+    std::array<bool, 256> letters{};
+    for (unsigned letter = ' '; letter <= '~'; ++letter)
+        letters[letter] = letter != '"' && letter != '\\';
+    return letters;
+}();
+
+bool is_of_text(char letter) {
+    return kOfTexts[static_cast<unsigned char>(letter)];
 }
 
 bool is_of_bare_key(char letter) {
@@ -70,12 +83,9 @@ private:
     bool read_text(std::vector<PlainText>& entries) {
         const std::size_t begin = at_ + 1;
         std::size_t end = begin;
-        while (end < text_.size() && text_[end] != '"') {
-            if (!is_printable(text_[end]) || text_[end] == '\\')
-                return false;
+        while (end < text_.size() && is_of_text(text_[end]))
             ++end;
-        }
-        if (end == text_.size())
+        if (end == text_.size() || text_[end] != '"')
             return false;
         const auto column = static_cast<std::uint32_t>(at_ - line_begin_ + 1);
         entries.push_back({line_, column, text_.substr(begin, end - begin)});
