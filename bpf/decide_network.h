@@ -152,12 +152,11 @@ BH_PURE __u32 bh_route_at(const struct bh_route_row *row, const struct bh_addres
 	__u32 at = 0, step;
 
 	for (step = BH_ROUTES_IN_ROW / 2; step; step /= 2) {
-		__u32 next = at + step;
-
-		if (next < row->count && bh_is_from(&row->from[next % BH_ROUTES_IN_ROW], address))
-			at = next;
+		if (bh_is_from(&row->from[at + step], address))
+			at += step;
 	}
-	return at % BH_ROUTES_IN_ROW;
+	/* At the last address of all, what lies behind the entries is found. */
+	return (at < row->count ? at : row->count - 1) % BH_ROUTES_IN_ROW;
 }
 
 /* What the entry `at` of a row without others beneath it says. */

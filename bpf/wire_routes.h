@@ -33,7 +33,7 @@ BH_ASSERT_SIZE(struct bh_route_key, 16);
  * that fits decides; what none fits is refused. The first entry of row 0 is about address 0.
  */
 struct bh_route_row {
-	struct bh_address from[BH_ROUTES_IN_ROW]; /* ascending */
+	struct bh_address from[BH_ROUTES_IN_ROW]; /* ascending; behind `count` all ones */
 	struct bh_port_rule ports[BH_PORTS_IN_ROW];
 	__u8 first[BH_ROUTES_IN_ROW + 1];
 	__u8 pad[3];

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <iterator>
 #include <span>
 #include <tuple>
 #include <utility>
@@ -120,6 +121,12 @@ private:
     std::vector<Open> open_;
 };
 
+bh_route_row empty_row() {
+    bh_route_row row{};
+    std::fill(std::begin(row.from), std::end(row.from), kLastAddress);
+    return row;
+}
+
 // The rows that say what holds, filled one after the other.
 std::vector<bh_route_row> leaves_of(const std::vector<Ranges::Range>& ranges) {
     std::vector<bh_route_row> rows;
@@ -128,7 +135,7 @@ std::vector<bh_route_row> leaves_of(const std::vector<Ranges::Range>& ranges) {
         const auto entries = entries_of(*range.route);
         if (rows.empty() || rows.back().count == BH_ROUTES_IN_ROW ||
             rows.back().first[rows.back().count] + BH_MAX_ROUTE_PORTS > BH_PORTS_IN_ROW)
-            rows.emplace_back();
+            rows.push_back(empty_row());
         bh_route_row& row = rows.back();
         const __u8 first = row.first[row.count];
         std::copy(entries.begin(), entries.end(), row.ports + first);
@@ -143,7 +150,7 @@ std::vector<bh_route_row> rows_above(const std::vector<bh_route_row>& below) {
     std::vector<bh_route_row> rows;
     for (std::size_t i = 0; i < below.size(); ++i) {
         if (i % BH_ROUTES_IN_ROW == 0)
-            rows.emplace_back().beneath = static_cast<__u32>(i);
+            rows.emplace_back(empty_row()).beneath = static_cast<__u32>(i);
         rows.back().from[rows.back().count++] = below[i].from[0];
     }
     return rows;
