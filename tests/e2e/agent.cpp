@@ -18,9 +18,7 @@ namespace bulkhead::tests {
 namespace {
 
 Arguments agent_arguments(const Arguments& more) {
-    Arguments arguments = {"agent", "--listen", agent_address()};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return arguments;
+    return joined({"agent", "--listen", agent_address()}, more);
 }
 
 }  // namespace

@@ -196,25 +196,24 @@ TEST(AgentWeb, DoesNotStartWithAConfigurationThatItDoesNotUnderstand) {
               std::string::npos);
 }
 
-// As systemd does it: the socket is descriptor 3, the process that is meant is named.
 class Activated {
 public:
-    Activated(int socket, const Arguments& arguments) {
-        pid_ = ::fork();
+    // As systemd does it: the socket is descriptor 3, the process that is meant is named.
+    Activated(int socket, const Arguments& arguments) : pid_(::fork()) {
         if (pid_ != 0)
             return;
         ::dup2(socket, 3);
         ::fcntl(3, F_SETFD, 0);  // where it was 3 already, it would be closed
         ::setenv("LISTEN_PID", std::to_string(::getpid()).c_str(), 1);
         ::setenv("LISTEN_FDS", "1", 1);
-        std::string program = program_path();
-        std::vector<char*> words = {program.data()};
-        Arguments copies = arguments;
-        for (std::string& word : copies)
-            words.push_back(word.data());
-        words.push_back(nullptr);
-        ::execv(program.c_str(), words.data());
-        ::_exit(127);
+        execute(joined({program_path()}, arguments));
+    }
+    // By a program of systemd's, which listens for it and becomes it when somebody connects.
+    Activated(const std::string& address, const Arguments& arguments) : pid_(::fork()) {
+        if (pid_ == 0)
+            execute(
+                joined({"/usr/bin/systemd-socket-activate", "--listen=" + address, program_path()},
+                       arguments));
     }
     Activated(const Activated&) = delete;
     Activated& operator=(const Activated&) = delete;
@@ -232,7 +231,22 @@ public:
         return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     }
 
+    [[nodiscard]] std::string command() const {
+        std::string name;
+        std::ifstream("/proc/" + std::to_string(pid_) + "/comm") >> name;
+        return name;
+    }
+
 private:
+    [[noreturn]] static void execute(Arguments arguments) {
+        std::vector<char*> words;
+        for (std::string& word : arguments)
+            words.push_back(word.data());
+        words.push_back(nullptr);
+        ::execv(words[0], words.data());
+        ::_exit(127);
+    }
+
     pid_t pid_;
 };
 
@@ -256,6 +270,15 @@ TEST(AgentWeb, TakesTheSocketOfSystemd) {
         EXPECT_NE(http_get(kAgentPort, "/metrics").find("\nbulkhead_up 1\n"), std::string::npos)
             << "a scrape waits until the agent is there";
     }
+}
+
+TEST(AgentWeb, IsStartedBySystemdWhenSomebodyScrapes) {
+    const Activated agent(agent_address(), {"agent"});
+    ASSERT_TRUE(eventually([&] { return agent.command() == "systemd-socket-"; }));
+    EXPECT_TRUE(eventually([] {
+        return http_get(kAgentPort, "/metrics").find("\nbulkhead_up 1\n") != std::string::npos;
+    }));
+    EXPECT_EQ(agent.command(), "bulkhead-agent");
 }
 
 TEST(AgentWeb, TakesNoOtherSocketOfSystemd) {

@@ -181,6 +181,11 @@ Detached::~Detached() {
     EXPECT_TRUE(destroyed.exit_code == 0 || was_gone) << destroyed.err;
 }
 
+Arguments joined(Arguments first, const Arguments& second) {
+    first.insert(first.end(), second.begin(), second.end());
+    return first;
+}
+
 bool eventually(const std::function<bool()>& holds, int seconds) {
     const auto deadline = Clock::now() + std::chrono::seconds(seconds);
     for (auto asked = Clock::now(); !holds(); asked = Clock::now()) {

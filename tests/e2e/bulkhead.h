@@ -15,6 +15,7 @@
 namespace bulkhead::tests {
 
 using Arguments = std::vector<std::string>;
+Arguments joined(Arguments first, const Arguments& second);
 
 struct Outcome {
     int exit_code = -1;  // 128 + N when signal N ended it

@@ -156,11 +156,6 @@ Written::~Written() {
     std::filesystem::remove(path_);
 }
 
-Arguments joined(Arguments first, const Arguments& second) {
-    first.insert(first.end(), second.begin(), second.end());
-    return first;
-}
-
 // Isolated: the working directory is no place that it looks for modules in.
 Arguments app(const Arguments& what) {
     return joined({"python3", "-I", "-c", kApp}, what);

@@ -25,8 +25,6 @@ private:
     std::string path_;
 };
 
-Arguments joined(Arguments first, const Arguments& second);
-
 // A program that works ("work", "run SCRIPT", "become PROGRAM", "wait") and knows acts that none of
 // this is, so that it is part of what is learned and can be asked for them then.
 Arguments app(const Arguments& what);

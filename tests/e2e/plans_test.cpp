@@ -29,6 +29,12 @@ bool was_moved(const std::string& name, const std::string& because) {
                        [&](const nlohmann::json& one) { return one.at("because") == because; });
 }
 
+// Each begins where the last one ended: none was done twice.
+void expect_one_after_the_other(const std::vector<nlohmann::json>& all) {
+    for (std::size_t i = 1; i < all.size(); ++i)
+        EXPECT_EQ(all[i].at("from"), all[i - 1].at("to")) << all[i];
+}
+
 // As if it had been calm for an hour.
 void calm_down(const std::string& name, bh_plan_resource resource) {
     const auto row = governed_row(name);
@@ -88,13 +94,16 @@ TEST(Plans, ShrinkWhenItIsCalm) {
     EXPECT_EQ(cgroup_file("calm/cpu.max"), "10000 100000") << "at its least already";
 }
 
-TEST(Plans, CpusGrowWhereTheyAreThrottled) {
+TEST(Plans, CpusGrowWhereTheyAreThrottledAndOnceWithTwoAgents) {
     const Agent agent;
+    const Running second({"agent", "--listen", "127.0.0.1:19751"});
+    ASSERT_TRUE(eventually([] { return is_listening(19751); }, 30));
     const Detached busy("busy-plan", {"/bin/sh", "-c", "while :; do :; done"},
                         {"--plan", "cpus=0.1..0.2"});
     EXPECT_TRUE(eventually([] { return cgroup_file("busy-plan/cpu.max") == "20000 100000"; }, 120))
         << cgroup_file("busy-plan/cpu.max");
     EXPECT_EQ(moves("busy-plan").at(0).at("resource"), "cpus");
+    expect_one_after_the_other(moves("busy-plan"));
     ASSERT_EQ(bulkhead({"set", "busy-plan", "--plan", "cpus=none"}).exit_code, 0);
     EXPECT_EQ(cgroup_file("busy-plan/cpu.max"), "20000 100000") << "the last one's most";
     EXPECT_FALSE(bulkhead_json({"status", "busy-plan"}).contains("plans"));
