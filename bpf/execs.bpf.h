@@ -45,7 +45,8 @@ static __always_inline struct bh_exec *bh_exec_row(struct bh_exec_task *of)
 }
 
 /* False: there is no memory for it, and the task must not be created. */
-static __always_inline bool bh_inherit_exec(struct task_struct *child, unsigned long clone_flags)
+static __always_inline bool bh_inherit_exec(struct task_struct *child, struct bh_task *labelled,
+					    unsigned long clone_flags)
 {
 	struct bh_exec_task *parent = bh_exec_task_of(bpf_get_current_task_btf()), *of;
 
@@ -56,12 +57,15 @@ static __always_inline bool bh_inherit_exec(struct task_struct *child, unsigned 
 		return false;
 	of->flags = clone_flags & BH_CLONE_THREAD ? parent->flags & BH_EXEC_FIRST : 0;
 	of->number = parent->number;
+	labelled->of_exec = 1;
 	return true;
 }
 
 enum bh_exec_act {
 	BH_EXEC_EXECS,
 	BH_EXEC_CONNECTS, /* index: bh_family */
+	BH_EXEC_WAITS, /* index: of a bucket */
+	BH_EXEC_PREEMPTED, /* index: bh_preemptor */
 	BH_EXEC_REFUSED, /* index: bh_class */
 	BH_EXEC_AUDITED,
 };
@@ -74,8 +78,12 @@ static __always_inline void bh_count_in_row(struct bh_exec *row, __u32 act, __u3
 		__sync_fetch_and_add(&row->execs, 1);
 	else if (act == BH_EXEC_CONNECTS)
 		__sync_fetch_and_add(&row->connects[index & 1], 1);
+	else if (act == BH_EXEC_WAITS)
+		__sync_fetch_and_add(&row->waits[index & 15], 1);
+	else if (act == BH_EXEC_PREEMPTED)
+		__sync_fetch_and_add(&row->preempted[index & 3], 1);
 	else if (index < BH_MAX_CLASSES) {
-		/* As in bh_settle_by(): the bound is lost with the register. */
+		/* As in bh_settle_by(): the bound is lost with the register, hence the masks. */
 		barrier_var(index);
 		__sync_fetch_and_add(&counts[index & 63], 1);
 	}
@@ -143,6 +151,10 @@ static __always_inline void bh_settle_task(struct task_struct *task, struct bh_e
 	bh_add_new(&counted->involuntary_switches, &sums->involuntary_switches, task->nivcsw);
 	bh_add_new(&counted->minor_faults, &sums->minor_faults, task->min_flt);
 	bh_add_new(&counted->major_faults, &sums->major_faults, task->maj_flt);
+	if (!bpf_core_field_exists(task->ioac.read_bytes))
+		return;
+	bh_add_new(&counted->read_bytes, &sums->read_bytes, task->ioac.read_bytes);
+	bh_add_new(&counted->written_bytes, &sums->written_bytes, task->ioac.write_bytes);
 }
 
 /* As wait(2) has it: where all threads are ended at once, it is by one status. */

@@ -31,7 +31,7 @@ int BPF_PROG(bh_task_alloc, struct task_struct *task, unsigned long flags)
 	    bh_refuse_number(&subject, BH_HOOK_task_alloc, BH_CLASS_CGROUPS, flags))
 		return -EPERM;
 	child = bpf_task_storage_get(&bh_tasks, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (!child || !subject.env || !subject.state || !bh_inherit_exec(task, flags))
+	if (!child || !subject.env || !subject.state || !bh_inherit_exec(task, child, flags))
 		return -ENOMEM;
 	child->label = subject.label;
 	__sync_fetch_and_add(&subject.state->counts.forks, 1);

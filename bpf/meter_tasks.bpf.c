@@ -63,6 +63,7 @@ int BPF_PROG(bh_switch, bool preempt, struct task_struct *prev, struct task_stru
 	bool involuntary = preempt || !prev_state;
 	struct bh_subject subject;
 	struct bh_clock *clock;
+	__u32 by;
 
 	if (!task || !task->label.serial)
 		return 0;
@@ -78,8 +79,11 @@ int BPF_PROG(bh_switch, bool preempt, struct task_struct *prev, struct task_stru
 	bh_add_run_delay(prev, task, subject.state);
 	if (clock)
 		bh_clock_step(clock, subject.env, subject.state, bh_slice_ns(prev));
-	if (involuntary)
-		__sync_fetch_and_add(
-			&subject.state->counts.preempted[bh_preemptor(prev, next, task->label)], 1);
+	if (!involuntary)
+		return 0;
+	by = bh_preemptor(prev, next, task->label);
+	__sync_fetch_and_add(&subject.state->counts.preempted[by], 1);
+	if (task->of_exec)
+		bh_count_act(BH_EXEC_PREEMPTED, by);
 	return 0;
 }

@@ -7,7 +7,7 @@
 #ifndef BULKHEAD_RUN_DELAY_BPF_H
 #define BULKHEAD_RUN_DELAY_BPF_H
 
-#include "bpf/identity.bpf.h"
+#include "bpf/execs.bpf.h"
 
 /*
  * Only while `task` is on its CPU: then its last wait has ended and is part of the number. The
@@ -19,11 +19,15 @@ static __always_inline void bh_add_run_delay(struct task_struct *task, struct bh
 	__u64 delay_ns = task->sched_info.run_delay;
 	__u64 known_ns = __sync_lock_test_and_set(&labelled->run_delay_ns, delay_ns);
 	__u64 wait_ns = delay_ns - known_ns;
+	__u32 bucket;
 
 	if (!wait_ns)
 		return;
+	bucket = bh_wait_bucket(wait_ns);
 	__sync_fetch_and_add(&state->counts.run_delay_ns, wait_ns);
-	__sync_fetch_and_add(&state->counts.waits[bh_wait_bucket(wait_ns)], 1);
+	__sync_fetch_and_add(&state->counts.waits[bucket], 1);
+	if (labelled->of_exec)
+		bh_count_act(BH_EXEC_WAITS, bucket);
 }
 
 #endif

@@ -213,8 +213,9 @@ BH_ASSERT_SIZE(struct bh_label, 8);
 struct bh_task {
 	struct bh_label label;
 	__u64 run_delay_ns; /* part of task->sched_info.run_delay that is accounted already */
+	__u64 of_exec; /* 1: it may be in bh_exec_tasks, too */
 };
-BH_ASSERT_SIZE(struct bh_task, 16);
+BH_ASSERT_SIZE(struct bh_task, 24);
 
 /*
  * bh_environment.control: what a hook decides by, read once and published by one 64-bit store.

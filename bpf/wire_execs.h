@@ -21,8 +21,10 @@ struct bh_task_counts {
 	__u64 involuntary_switches;
 	__u64 minor_faults;
 	__u64 major_faults;
+	__u64 read_bytes; /* that it made a disk read; 0 without CONFIG_TASK_IO_ACCOUNTING */
+	__u64 written_bytes; /* of pages that it made dirty, in files that lie on a disk */
 };
-BH_ASSERT_SIZE(struct bh_task_counts, 64);
+BH_ASSERT_SIZE(struct bh_task_counts, 80);
 
 enum bh_exec_task_flags {
 	BH_EXEC_FIRST = 1 << 0, /* a thread of the process that was asked for */
@@ -35,7 +37,7 @@ struct bh_exec_task {
 	__u64 flags; /* bh_exec_task_flags */
 	struct bh_task_counts counted; /* what of the task is in the row */
 };
-BH_ASSERT_SIZE(struct bh_exec_task, 80);
+BH_ASSERT_SIZE(struct bh_exec_task, 96);
 
 /*
  * Value of bh_execs, by the exec's number, which is used once in a load. Made by user space before
@@ -56,11 +58,13 @@ struct bh_exec {
 	__u64 connects[BH_FAMILY_COUNT];
 	__u64 largest_pages; /* resident, at most, of any one process that has ended */
 	struct bh_task_counts counts; /* of tasks that are gone, or as of the last pass over them */
+	__u64 waits[BH_WAIT_BUCKETS]; /* as in bh_counts, and at once */
+	__u64 preempted[BH_PREEMPTOR_COUNT];
 	__u64 refused[BH_MAX_CLASSES];
 	__u64 audited[BH_MAX_CLASSES];
 	char environment[BH_NAME_BYTES];
 	char command[BH_COMMAND_BYTES]; /* its first word, cut */
 };
-BH_ASSERT_SIZE(struct bh_exec, 936);
+BH_ASSERT_SIZE(struct bh_exec, 1072);
 
 #endif

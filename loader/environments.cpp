@@ -154,9 +154,10 @@ void Environments::retire() const {
     store_release(meta_[0].next_serial, __u32{0});
 }
 
-Status Environments::label_task(int pidfd, bh_label label) const {
+Status Environments::label_task(int pidfd, bh_label label, TaskOf of) const {
     bh_task task{};
     task.label = label;
+    task.of_exec = of == TaskOf::kExec ? 1 : 0;
     return tasks_.put(pidfd, task);
 }
 

@@ -82,8 +82,10 @@ public:
     // Whoever has these maps open takes no slot any more. Under lock_pins(), before they go.
     void retire() const;
 
-    // Labels a task and with it all that it will create. ESRCH: it has ended.
-    Status label_task(int pidfd, bh_label label) const;
+    // Labels a task and with it all that it will create. `of`: whether it is to begin an exec.
+    // ESRCH: it has ended.
+    enum class TaskOf { kLife, kExec };
+    Status label_task(int pidfd, bh_label label, TaskOf of = TaskOf::kLife) const;
 
     // Whose the task is; none: the host's. ESRCH: it has ended.
     [[nodiscard]] Result<std::optional<bh_label>> label_of(int pidfd) const;

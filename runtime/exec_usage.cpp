@@ -1,5 +1,7 @@
 #include "runtime/exec_usage.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "loader/meters.h"
@@ -27,6 +29,8 @@ void copy_counts(const bh_task_counts& from, ExecUsage& to) {
     to.involuntary_switches = from.involuntary_switches;
     to.faults = from.minor_faults + from.major_faults;
     to.major_faults = from.major_faults;
+    to.read_bytes = from.read_bytes;
+    to.written_bytes = from.written_bytes;
 }
 
 ExecUsage usage_of(std::uint64_t number, const bh_exec& exec, std::uint64_t boot_unix_ns) {
@@ -39,6 +43,8 @@ ExecUsage usage_of(std::uint64_t number, const bh_exec& exec, std::uint64_t boot
     if (exec.exited_ns != 0)
         usage.exit_status = static_cast<int>(exec.exit_status);
     copy_counts(exec.counts, usage);
+    std::copy(std::begin(exec.waits), std::end(exec.waits), usage.waits.begin());
+    usage.preempted = preempted_of(exec.preempted);
     usage.largest_process_bytes = exec.largest_pages * kPageBytes;
     usage.tasks = exec.tasks;
     usage.tasks_peak = exec.tasks_peak;
@@ -99,6 +105,8 @@ Json to_json(const ExecUsage& usage) {
               {"total_ns", usage.cpu_ns},
               {"nice_ns", nullptr},
               {"run_queue_delay_ns", usage.run_queue_delay_ns},
+              {"waits", waits_json(usage.waits)},
+              {"preempted", preempted_json(usage.preempted)},
               {"voluntary_switches", usage.voluntary_switches},
               {"involuntary_switches", usage.involuntary_switches}}},
             {"memory",
@@ -118,7 +126,7 @@ Json to_json(const ExecUsage& usage) {
               {"sent_bytes", nullptr},
               {"connects_ipv4", usage.connects_ipv4},
               {"connects_ipv6", usage.connects_ipv6}}},
-            {"io", nullptr},
+            {"io", {{"read_bytes", usage.read_bytes}, {"written_bytes", usage.written_bytes}}},
             {"refusals", refusals_json(usage)}};
 }
 

@@ -1,6 +1,6 @@
 // What was used by what somebody started in an environment that ran already (`exec`), and by all
 // that came of it. Part of what the environment used. Only what the kernel counts for each task by
-// itself is there: no memory by kind, no bytes on the network or of disks.
+// itself is there: no memory by kind, no bytes on the network.
 #pragma once
 
 #include <cstdint>
@@ -30,12 +30,16 @@ struct ExecUsage {
     std::uint64_t cpu_system_ns = 0;
     std::uint64_t cpu_ns = 0;  // user and system
     std::uint64_t run_queue_delay_ns = 0;
+    Waits waits{};
+    Preempted preempted;
     std::uint64_t voluntary_switches = 0;
     std::uint64_t involuntary_switches = 0;
     std::uint64_t largest_process_bytes = 0;  // resident at most, of any one that has ended
     std::uint64_t faults = 0;                 // minor and major
     std::uint64_t major_faults = 0;
-    std::uint64_t tasks = 0;  // threads included
+    std::uint64_t read_bytes = 0;     // made a disk read
+    std::uint64_t written_bytes = 0;  // of pages made dirty
+    std::uint64_t tasks = 0;          // threads included
     std::uint64_t tasks_peak = 0;
     std::uint64_t forks = 0;
     std::uint64_t execs = 0;

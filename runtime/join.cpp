@@ -191,7 +191,8 @@ public:
             give_pipes(stdio_, record->uid_base);
         for (const bh_inode& inode : inodes_of(stdio_))
             BULKHEAD_TRY(environments_->grant(label_, inode));
-        BULKHEAD_TRY(environments_->label_task(pidfd_.get(), label_));
+        BULKHEAD_TRY(
+            environments_->label_task(pidfd_.get(), label_, loader::Environments::TaskOf::kExec));
         BULKHEAD_TRY_VALUE(exec, begin_exec({.environment = name_,
                                              .label = label_,
                                              .command = process_.argv.front(),

@@ -78,8 +78,7 @@ void copy_cgroup(const bh_usage& from, Usage& to) {
 void copy_counts(const bh_counts& from, Usage& to) {
     to.run_queue_delay_ns = from.run_delay_ns;
     std::copy(std::begin(from.waits), std::end(from.waits), to.waits.begin());
-    to.preempted = {from.preempted[BH_PREEMPTED_BY_ITSELF], from.preempted[BH_PREEMPTED_BY_OTHERS],
-                    from.preempted[BH_PREEMPTED_BY_HOST]};
+    to.preempted = preempted_of(from.preempted);
     to.forks = from.forks;
     to.execs = from.execs;
     for (unsigned family = 0; family < BH_FAMILY_COUNT; ++family)
@@ -114,6 +113,10 @@ void copy_governed(const loader::MeterView& reading, Usage& to) {
 }
 
 }  // namespace
+
+Preempted preempted_of(const __u64 (&from)[BH_PREEMPTOR_COUNT]) {
+    return {from[BH_PREEMPTED_BY_ITSELF], from[BH_PREEMPTED_BY_OTHERS], from[BH_PREEMPTED_BY_HOST]};
+}
 
 bool FamilyTraffic::is_none() const {
     return received.packets + sent.packets + connects + refused == 0;

@@ -53,6 +53,7 @@ struct Preempted {
     std::uint64_t by_other_environments = 0;
     std::uint64_t by_host = 0;
 };
+Preempted preempted_of(const __u64 (&from)[BH_PREEMPTOR_COUNT]);
 
 // Waits for a CPU by length: the i-th counts those up to BH_WAIT_BOUND_NS(i) and longer than the
 // bound before; the last one all longer ones.
@@ -162,6 +163,9 @@ Result<Usage> read_usage_of(const std::string& name);
 // Of the environment that `cgroup_fd` belongs to. ENOENT: it belongs to none.
 Result<Usage> read_usage(int cgroup_fd);
 
+// The last bucket has no bound.
+Json waits_json(const Waits& waits);
+Json preempted_json(const Preempted& preempted);
 Json to_json(const Usage& usage);
 
 // For people: a line per resource.

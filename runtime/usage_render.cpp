@@ -54,7 +54,8 @@ Json memory_json(const Usage& usage) {
             {"oom_kills", usage.oom_kills}};
 }
 
-// The last bucket has no bound.
+}  // namespace
+
 Json waits_json(const Waits& waits) {
     Json all = Json::array();
     for (unsigned i = 0; i < waits.size(); ++i)
@@ -63,6 +64,14 @@ Json waits_json(const Waits& waits) {
     return all;
 }
 
+Json preempted_json(const Preempted& preempted) {
+    return {{"by_itself", preempted.by_itself},
+            {"by_other_environments", preempted.by_other_environments},
+            {"by_host", preempted.by_host}};
+}
+
+namespace {
+
 Json cpu_json(const Usage& usage) {
     return {{"user_ns", usage.cpu_user_ns},
             {"system_ns", usage.cpu_system_ns},
@@ -70,10 +79,7 @@ Json cpu_json(const Usage& usage) {
             {"nice_ns", usage.cpu_nice_ns},
             {"run_queue_delay_ns", usage.run_queue_delay_ns},
             {"waits", waits_json(usage.waits)},
-            {"preempted",
-             {{"by_itself", usage.preempted.by_itself},
-              {"by_other_environments", usage.preempted.by_other_environments},
-              {"by_host", usage.preempted.by_host}}},
+            {"preempted", preempted_json(usage.preempted)},
             {"throttled_ns", usage.throttling.throttled_ns},
             {"periods", usage.throttling.periods},
             {"throttled_periods", usage.throttling.throttled_periods}};

@@ -3,6 +3,7 @@
 #include "loader/execs.h"
 
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -18,10 +19,12 @@
 #include <string>
 #include <thread>
 
+#include "loader/environments.h"
 #include "loader/unique_fd.h"
 #include "tests/kernel/fixtures.h"
 #include "tests/kernel/meter_support.h"
 #include "tests/kernel/proofs.h"
+#include "tests/kernel/ram_disk.h"
 
 namespace bulkhead::tests {
 namespace {
@@ -85,6 +88,9 @@ public:
         const auto number = execs_->begin(pidfd.get(), first);
         EXPECT_TRUE(number) << number.error().message();
         number_ = number.value_or(0);
+        const auto environments = loader::Environments::open();
+        EXPECT_TRUE(environments->label_task(pidfd.get(), environment.label(),
+                                             loader::Environments::TaskOf::kExec));
     }
     Exec(const Exec&) = delete;
     Exec& operator=(const Exec&) = delete;
@@ -188,6 +194,58 @@ TEST(Exec, CpuTimeIsThatOfItsCgroup) {
     EXPECT_GT(row.counts.voluntary_switches, 0U);
     EXPECT_GT(row.counts.minor_faults, 0U);
     EXPECT_GT(row.largest_pages, 16U);
+}
+
+// Nothing else runs in the environment meanwhile: what is new there is the exec's.
+PROVES(Exec, CountsWaitsByLengthAndWhoTookItsCpu, "bh_switch");
+TEST(Exec, CountsWaitsByLengthAndWhoTookItsCpu) {
+    BareEnvironment mine("mine");
+    Exec exec(mine, [] {
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(0, &one);
+        ::sched_setaffinity(0, sizeof one, &one);
+        const pid_t child = ::fork();
+        burn_cpu_ms(150);
+        if (child == 0)
+            ::_exit(0);
+        return wait_for(child);
+    });
+    const bh_counts before = mine.state().counts;
+    EXPECT_EQ(exec.run(), 0);
+    const bh_exec row = exec.ended();
+    const bh_counts after = mine.state().counts;
+    __u64 waits = 0;
+    for (unsigned bucket = 0; bucket < BH_WAIT_BUCKETS; ++bucket) {
+        EXPECT_EQ(row.waits[bucket], after.waits[bucket] - before.waits[bucket]) << bucket;
+        waits += row.waits[bucket];
+    }
+    EXPECT_GT(waits, 0U);
+    EXPECT_GT(row.preempted[BH_PREEMPTED_BY_ITSELF], 0U);
+    for (unsigned by = 0; by < BH_PREEMPTOR_COUNT; ++by)
+        EXPECT_EQ(row.preempted[by], after.preempted[by] - before.preempted[by]) << by;
+}
+
+TEST(Exec, CountsWhatItMadeADiskReadAndWrite) {
+    const RamDisk disk;
+    BareEnvironment mine("mine");
+    mine.allow(BH_CLASS_FILES);
+    constexpr std::size_t kBytes = kBlocks * kBlock, kMetadata = 1 << 20;
+    Exec idle(mine, [] { return 0; });
+    Exec exec(mine, [] {
+        const pid_t child = ::fork();
+        if (child == 0)
+            ::_exit(write_and_read_directly());
+        return wait_for(child);
+    });
+    EXPECT_EQ(exec.run(), 0);
+    const bh_exec row = exec.ended();
+    EXPECT_GE(row.counts.read_bytes, kBytes);
+    EXPECT_LT(row.counts.read_bytes, kBytes + kMetadata);
+    EXPECT_GE(row.counts.written_bytes, kBytes);
+    EXPECT_LT(row.counts.written_bytes, kBytes + kMetadata);
+    EXPECT_EQ(idle.run(), 0);
+    EXPECT_EQ(idle.ended().counts.written_bytes, 0U) << "of another";
 }
 
 PROVES(Exec, IsReadWhileItRuns, "bh_exec_pass");

@@ -2,43 +2,19 @@
 // disk.
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <sstream>
+#include <string>
 
 #include "tests/kernel/meter_support.h"
+#include "tests/kernel/ram_disk.h"
 
 namespace bulkhead::tests {
 namespace {
-
-constexpr const char* kDirectory = "/run/bulkhead-meter-io";
-constexpr std::size_t kBlock = 64 << 10;
-constexpr int kBlocks = 16;
-
-// ext4 on /dev/ram0, 32 MiB.
-class RamDisk {
-public:
-    RamDisk() {
-        EXPECT_EQ(std::system("modprobe brd rd_nr=1 rd_size=32768 && modprobe ext4 &&"
-                              " mkfs.ext4 -q /dev/ram0"),
-                  0);
-        ::mkdir(kDirectory, 0700);
-        EXPECT_EQ(::mount("/dev/ram0", kDirectory, "ext4", 0, nullptr), 0);
-    }
-    RamDisk(const RamDisk&) = delete;
-    RamDisk& operator=(const RamDisk&) = delete;
-    ~RamDisk() {
-        EXPECT_EQ(::umount(kDirectory), 0);
-        ::rmdir(kDirectory);
-        EXPECT_EQ(std::system("rmmod brd"), 0);
-    }
-};
 
 // Sums KEY=number over all devices.
 std::uint64_t io_number(const BareEnvironment& environment, const std::string& key) {
@@ -48,21 +24,6 @@ std::uint64_t io_number(const BareEnvironment& environment, const std::string& k
         if (word.starts_with(key + "="))
             sum += std::stoull(word.substr(key.size() + 1));
     return sum;
-}
-
-int write_and_read_directly() {
-    const std::string path = std::string(kDirectory) + "/file";
-    const int file = ::open(path.c_str(), O_CREAT | O_RDWR | O_DIRECT | O_CLOEXEC, 0600);
-    void* block = std::aligned_alloc(4096, kBlock);
-    if (file < 0 || block == nullptr)
-        return errno;
-    for (int i = 0; i < kBlocks; ++i)
-        if (::pwrite(file, block, kBlock, static_cast<off_t>(i * kBlock)) < 0)
-            return errno;
-    for (int i = 0; i < kBlocks; ++i)
-        if (::pread(file, block, kBlock, static_cast<off_t>(i * kBlock)) < 0)
-            return errno;
-    return 0;
 }
 
 TEST(Meter, BlockIoIsThatOfIoStat) {
@@ -87,7 +48,7 @@ void hold_memory_and_cache() {
         ::mmap(nullptr, kHeld, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ::madvise(memory, kHeld, MADV_NOHUGEPAGE);
     std::memset(memory, 1, kHeld);
-    const std::string path = std::string(kDirectory) + "/cached";
+    const std::string path = std::string(kRamDisk) + "/cached";
     const int file = ::open(path.c_str(), O_CREAT | O_RDWR | O_CLOEXEC, 0600);
     EXPECT_EQ(::write(file, memory, kHeld), static_cast<ssize_t>(kHeld));
     EXPECT_EQ(::fsync(file), 0);

@@ -48,6 +48,9 @@ inline ledger::EndedExec ended_exec(std::uint32_t serial) {
     one.exec.execs = 1;
     one.exec.exit_status = 3 << 8;
     one.exec.counts.cpu_ns = serial * 1'000'000ULL;
+    one.exec.counts.written_bytes = 4096;
+    one.exec.waits[3] = 5;
+    one.exec.preempted[BH_PREEMPTED_BY_HOST] = 7;
     std::copy_n(environment.reading.record.name, BH_NAME_BYTES, one.exec.environment);
     std::string("sh").copy(one.exec.command, BH_COMMAND_BYTES - 1);
     return one;

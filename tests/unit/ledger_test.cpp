@@ -94,7 +94,11 @@ TEST(Ledger, KeepsExecsApartOnceEach) {
     EXPECT_EQ((*execs)[1].document["command"], "sh");
     EXPECT_EQ((*execs)[1].document["cpu"]["total_ns"], 2'000'000);
     EXPECT_EQ((*execs)[1].document["exit"]["code"], 3);
-    EXPECT_TRUE((*execs)[1].document["io"].is_null()) << "not metered for an exec";
+    EXPECT_EQ((*execs)[1].document["io"]["written_bytes"], 4096);
+    EXPECT_EQ((*execs)[1].document["cpu"]["waits"][3]["count"], 5);
+    EXPECT_EQ((*execs)[1].document["cpu"]["preempted"]["by_host"], 7);
+    EXPECT_TRUE((*execs)[1].document["network"]["sent_bytes"].is_null())
+        << "not metered for an exec";
     EXPECT_EQ((*execs)[1].started_unix_ns, kBootUnixNs + 11 * kSecondNs);
     EXPECT_EQ((*execs)[1].until_unix_ns, kBootUnixNs + 12 * kSecondNs);
     EXPECT_EQ(
