@@ -43,7 +43,8 @@ std::string inside_row(const std::string& counter) {
         std::istringstream words(line);
         std::string row;
         for (std::string word; words >> word;)
-            row = word == counter ? word : row.empty() ? "" : row + " " + word;
+            if (word == counter || !row.empty())
+                row += (row.empty() ? "" : " ") + word;
         if (!row.empty())
             return row;
     }
