@@ -1,5 +1,6 @@
 #include "loader/rules.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
