@@ -39,9 +39,8 @@ int BPF_PROG(bh_bc_oom, struct task_struct *victim, struct mem_cgroup *memcg)
 	if (!counter)
 		return 0;
 	pages = bh_pages_of(memcg, BH_BEANCOUNTER_PHYSPAGES);
-	request.values[1] = BPF_CORE_READ(pages, usage.counter);
-	request.values[3] = bh_pages_limit(pages);
-	bh_note_of(&subject, counter, &request, victim);
+	bh_note_pages(&subject, counter, &request, pages, BPF_CORE_READ(pages, usage.counter),
+		      victim);
 	return 0;
 }
 
@@ -99,7 +98,7 @@ int BPF_PROG(bh_bc_swap, struct folio *folio)
 	struct page_counter *pages;
 	struct mem_cgroup *memcg;
 	struct bh_subject subject;
-	__u64 result = 0;
+	__u64 result = 0, held;
 
 	if (bpf_get_func_ret(ctx, &result) || (int)result != -ENOMEM ||
 	    !bh_subject_of_page(&subject, folio, &memcg))
@@ -108,12 +107,11 @@ int BPF_PROG(bh_bc_swap, struct folio *folio)
 	if (!counter)
 		return 0;
 	pages = bh_pages_of(memcg, BH_BEANCOUNTER_SWAPPAGES);
-	request.values[1] = BPF_CORE_READ(pages, usage.counter);
-	request.values[3] = bh_pages_limit(pages);
+	held = BPF_CORE_READ(pages, usage.counter);
 	/* Else it was another cgroup's limit, or a page of many that goes in parts. */
-	if (request.values[1] < request.values[3] ||
+	if (held < bh_pages_limit(pages) ||
 	    __sync_lock_test_and_set(&counter->told_s, now_s) == now_s)
 		return 0;
-	bh_note_of(&subject, counter, &request, bh_reclaimer(&subject));
+	bh_note_pages(&subject, counter, &request, pages, held, bh_reclaimer(&subject));
 	return 0;
 }

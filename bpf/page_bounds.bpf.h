@@ -47,6 +47,17 @@ static __always_inline void bh_note_of(struct bh_subject *subject, struct bh_bea
 	bh_finish_row(row, sequence);
 }
 
+/* Likewise, with what is held of these pages, and the limit that they have. */
+static __always_inline void bh_note_pages(struct bh_subject *subject,
+					  struct bh_beancounter *counter,
+					  struct bh_request *request, struct page_counter *pages,
+					  __u64 held, struct task_struct *task)
+{
+	request->values[1] = held;
+	request->values[3] = bh_pages_limit(pages);
+	bh_note_of(subject, counter, request, task);
+}
+
 /*
  * What the kernel holds of it now, looked at without an act. A peak between two looks is seen where
  * it is the highest yet; at the first one it may be of a time without a bound.
@@ -72,9 +83,7 @@ static __always_inline void bh_look_at_pages(struct bh_subject *subject,
 	counter->held = held;
 	if (!bh_passes_barrier(counter, before, most))
 		return;
-	request.values[1] = most;
-	request.values[3] = bh_pages_limit(pages);
-	bh_note_of(subject, counter, &request, NULL);
+	bh_note_pages(subject, counter, &request, pages, most, NULL);
 }
 
 static __always_inline void bh_look_at(struct bh_subject *subject, struct mem_cgroup *memcg,

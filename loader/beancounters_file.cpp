@@ -12,6 +12,7 @@ namespace bulkhead::loader {
 namespace {
 
 constexpr const char* kProgram = "bh_bc_table";
+
 Status pin_iterator(const std::string& path) {
     BULKHEAD_TRY_VALUE(program, open_pinned(program_pin(kProgram)));
     // Where the kernel does not say where it counts to users, the table goes without.

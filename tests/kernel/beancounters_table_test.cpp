@@ -213,20 +213,25 @@ void hold_sockets_and_mounts(const UserNamespace& inside) {
     }
 }
 
+// The user namespace is the environment's own from now on.
+void move_into(Bounded& mine, const UserNamespace& inside) {
+    mine.allow(BH_CLASS_MOUNTS);
+    bh_environment record = mine.record();
+    record.user_ns = inside.inode();
+    mine.publish(record);
+}
+
 FENCE_TEST(AddsUpWhatItsTasksHold, "bh_bc_table") {
     const std::string path = table();
     const UserNamespace inside;
     Bounded mine;
     grant(mine, path);
-    mine.allow(BH_CLASS_MOUNTS);
-    bh_environment record = mine.record();
-    record.user_ns = inside.inode();
-    mine.publish(record);
+    move_into(mine, inside);
     const Actor holder(&mine, [&] { hold_sockets_and_mounts(inside); });
     EXPECT_EQ(has_row(read_inside(mine, path), "nummnt", kNotKnown), 0)
         << "who knows of whom it did not meet?";
 
-    record = mine.record();
+    bh_environment record = mine.record();
     record.init_pid = static_cast<__u32>(holder.pid());
     mine.publish(record);
     const std::string text = read_inside(mine, path);
@@ -247,10 +252,7 @@ FENCE_TEST(ShowsWhatTheKernelCountsToUsers, "bh_bc_table") {
     const UserNamespace inside;
     Bounded mine;
     grant(mine, path);
-    mine.allow(BH_CLASS_MOUNTS);
-    bh_environment record = mine.record();
-    record.user_ns = inside.inode();
-    mine.publish(record);
+    move_into(mine, inside);
     const std::string text = read_inside(mine, path, [&] {
         const int instance = ::inotify_init1(IN_CLOEXEC);
         if (const int error = inside.enter())

@@ -176,10 +176,7 @@ Status forget_objects() {
         return fail(Error(owners.error()));
     std::vector<__u64> objects;
     BULKHEAD_TRY(owners->for_each_key([&](__u64 object) { objects.push_back(object); }));
-    for (const __u64 object : objects)
-        if (auto erased = owners->erase(object); !erased)
-            return fail(std::move(erased).error());
-    return {};
+    return owners->erase_all(objects);
 }
 
 // What a case expected to be refused to make.
