@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <ctime>
+#include <limits>
 
 #include "runtime/format.h"
 
@@ -32,8 +33,21 @@ std::string calendar(std::uint64_t unix_ns) {
 
 }  // namespace
 
+// Who is preempted between two clocks reads a time that never was: of a few readings, the one that
+// took the least time counts.
 std::uint64_t unix_ns_of_boot_ns(std::uint64_t boot_ns) {
-    return now_ns(CLOCK_REALTIME) - now_ns(CLOCK_BOOTTIME) + boot_ns;
+    std::uint64_t least_ns = std::numeric_limits<std::uint64_t>::max();
+    std::uint64_t boot_unix_ns = 0;
+    for (int reading = 0; reading < 3; ++reading) {
+        const std::uint64_t before_ns = now_ns(CLOCK_BOOTTIME);
+        const std::uint64_t unix_ns = now_ns(CLOCK_REALTIME);
+        const std::uint64_t took_ns = now_ns(CLOCK_BOOTTIME) - before_ns;
+        if (took_ns < least_ns) {
+            least_ns = took_ns;
+            boot_unix_ns = unix_ns - before_ns - took_ns / 2;
+        }
+    }
+    return boot_unix_ns + boot_ns;
 }
 
 std::string rfc3339(std::uint64_t unix_ns) {

@@ -372,8 +372,11 @@ tl::expected<Started, StartFailure> start(const EnvironmentSpec& spec, const Std
     Starter starter(spec, stdio);
     if (auto done = run_steps(starter); !done)
         return tl::unexpected(StartFailure{std::move(done).error(), starter.exit_code()});
-    tell("started", spec.name, {{"command", spec.process.argv}});
-    return starter.finish();
+    Started started = starter.finish();
+    // At the time before it executed: a payload may have ended by now.
+    tell_of(unix_ns_of_boot_ns(started.state.started_ns), "started", spec.name,
+            {{"command", spec.process.argv}});
+    return started;
 }
 
 Result<loader::Environments> open_or_load() {
