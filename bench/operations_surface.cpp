@@ -93,7 +93,7 @@ Act userfaultfd() {
 // Sets the time zone to what it is.
 Act settime() {
     return [] {
-        const timezone same{};
+        const struct timezone same {};
         ::settimeofday(nullptr, &same);
     };
 }
