@@ -7,7 +7,6 @@
 namespace bulkhead::tests {
 namespace {
 
-constexpr const char* kName = "keeper";
 constexpr __u64 kAsked = 1ULL << BH_CLASS_ANONYMOUS_CODE | 1ULL << BH_CLASS_DRIFT |
                          1ULL << BH_CLASS_EXECUTION | 1ULL << BH_CLASS_PATHS;
 
@@ -15,7 +14,7 @@ constexpr __u64 kAsked = 1ULL << BH_CLASS_ANONYMOUS_CODE | 1ULL << BH_CLASS_DRIF
 
 Status keep_programs() {
     BULKHEAD_TRY_VALUE(environments, loader::Environments::open());
-    BULKHEAD_TRY_VALUE(label, environments.reserve(kName));
+    BULKHEAD_TRY_VALUE(label, environments.reserve(kKeeper));
     bh_environment record{};
     record.control = 1ULL << BH_CONTROL_GENERATION_SHIFT | kAsked;
     return environments.publish(label, record);
@@ -23,7 +22,7 @@ Status keep_programs() {
 
 Status let_programs_go() {
     BULKHEAD_TRY_VALUE(environments, loader::Environments::open());
-    const auto label = environments.find(kName);
+    const auto label = environments.find(kKeeper);
     if (!label)
         return {};
     BULKHEAD_TRY(environments.withdraw(*label));

@@ -6,7 +6,10 @@
 
 namespace bulkhead::tests {
 
-// Publishes a record without tasks that asks for all of them, until the programs are unloaded.
+inline constexpr const char* kKeeper = "keeper";
+
+// Publishes a record of that name, without tasks, that asks for all of them, until the programs are
+// unloaded.
 Status keep_programs();
 Status let_programs_go();
 

@@ -14,6 +14,7 @@
 #include <fstream>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include "loader/adoption.h"
 #include "loader/environments.h"
@@ -144,8 +145,34 @@ std::string filter_of(const std::vector<std::string>& cases) {
     return filter;
 }
 
+std::string failed_path(const std::string& result) {
+    return result + ".failed";
+}
+
+// Those of the run that has ended, a line each.
+void write_failed_cases(const std::string& path) {
+    std::ofstream names(path);
+    const testing::UnitTest& run = *testing::UnitTest::GetInstance();
+    for (int suite = 0; suite < run.total_test_suite_count(); ++suite) {
+        const testing::TestSuite& cases = *run.GetTestSuite(suite);
+        for (int index = 0; index < cases.total_test_count(); ++index)
+            if (const testing::TestInfo& one = *cases.GetTestInfo(index); one.result()->Failed())
+                names << cases.name() << '.' << one.name() << '\n';
+    }
+}
+
+std::vector<std::string> read_lines(const std::string& path) {
+    std::vector<std::string> lines;
+    std::ifstream file(path);
+    for (std::string line; std::getline(file, line);)
+        lines.push_back(line);
+    return lines;
+}
+
+enum class Until { kOneFails, kTheEnd };
+
 // Their exit status as a shell has it. What they left running ends with them.
-int run_cases(const std::string& filter, const std::string& result, unsigned seconds) {
+int run_cases(const std::string& filter, Until until, const std::string& result, unsigned seconds) {
     std::fflush(nullptr);
     const pid_t pid = ::fork();
     if (pid == 0) {
@@ -157,7 +184,9 @@ int run_cases(const std::string& filter, const std::string& result, unsigned sec
         ::dup2(output, STDERR_FILENO);
         testing::GTEST_FLAG(filter) = filter;
         testing::GTEST_FLAG(color) = "no";
+        testing::GTEST_FLAG(fail_fast) = until == Until::kOneFails;
         const int status = RUN_ALL_TESTS();
+        write_failed_cases(failed_path(result));
         std::fflush(nullptr);
         ::_exit(status);
     }
@@ -192,7 +221,10 @@ void remove_cgroups() {
 Status withdraw_records() {
     BULKHEAD_TRY_VALUE(environments, loader::Environments::open());
     std::vector<bh_label> left;
-    environments.for_each([&](bh_label label, const bh_environment&) { left.push_back(label); });
+    environments.for_each([&](bh_label label, const bh_environment& record) {
+        if (std::string_view(record.name) != kKeeper)
+            left.push_back(label);
+    });
     for (const bh_label& label : left)
         BULKHEAD_TRY(environments.withdraw(label));
     return loader::settle_adoption(environments);
@@ -206,8 +238,8 @@ Status leave_out(const std::string& program, Attached& attached, const std::stri
         left_out_now() = program;
     else
         BULKHEAD_TRY(attached.take_out(program));
-    const int status =
-        run_cases(filter_of(cases_for(program)), directory + "/" + program, kSecondsForCases);
+    const int status = run_cases(filter_of(cases_for(program)), Until::kOneFails,
+                                 directory + "/" + program, kSecondsForCases);
     std::printf("without %s: exit status %d\n", program.c_str(), status);
     std::fflush(stdout);
     if (of_guard)
@@ -219,15 +251,14 @@ Status leave_out(const std::string& program, Attached& attached, const std::stri
     return forget_objects();
 }
 
-// Green after all that: each red case was red for the program that was out.
-void run_with_all(const std::vector<std::string>& programs, const std::string& directory) {
-    std::set<std::string> cases;
-    for (const std::string& program : programs) {
-        for (const std::string& test_case : cases_for(program))
-            cases.insert(test_case);
-    }
-    const int status =
-        run_cases(filter_of({cases.begin(), cases.end()}), directory + "/all", kSecondsForAll);
+// Those that failed are green after all that: each was red for the program that was out.
+void run_failed_with_all(const std::vector<std::string>& programs, const std::string& directory) {
+    std::set<std::string> failed;
+    for (const std::string& program : programs)
+        for (const std::string& test_case : read_lines(failed_path(directory + "/" + program)))
+            failed.insert(test_case);
+    const int status = run_cases(filter_of({failed.begin(), failed.end()}), Until::kTheEnd,
+                                 directory + "/all", kSecondsForAll);
     std::printf("with all: exit status %d\n", status);
 }
 
@@ -241,7 +272,7 @@ Status leave_out_each(const std::vector<std::string>& programs, const std::strin
     BULKHEAD_TRY_VALUE(attached, Attached::load());
     for (const std::string& program : programs)
         BULKHEAD_TRY(leave_out(program, attached, directory));
-    run_with_all(programs, directory);
+    run_failed_with_all(programs, directory);
     attached = Attached();
     std::filesystem::remove_all(std::filesystem::path(loader::kPinRoot));
     return {};
