@@ -47,21 +47,22 @@ TEST(Learn, WritesThePolicyOfAServer) {
                     .says = {"\"/usr/sbin/nginx\",", "\"tcp/80\",", "\"127.0.0.1:80/tcp\","}});
 }
 
+// The cluster that the distribution made when it was installed, on Debian's files.
 TEST(Learn, WritesThePolicyOfADataBase) {
     expect_learned(
-        {.script =
-             "set -e; mkdir /var/lib/rows /run/postgresql; "
-             "chown postgres: /var/lib/rows /run/postgresql; cd /; "
-             "as='setpriv --reuid postgres --regid postgres --clear-groups'; "
-             "bin=/usr/lib/postgresql/15/bin; psql='psql -h 127.0.0.1 -U postgres -qAt -c'; "
-             "$as $bin/initdb -D /var/lib/rows >/dev/null; "
-             "$as $bin/pg_ctl -w -t 120 -D /var/lib/rows -l /var/lib/rows/log start >/dev/null; "
-             "$psql 'create table t (a int); insert into t select generate_series(1, 1000)'; "
-             "test $($psql 'select sum(a) from t') = 500500; "
-             "$as $bin/pg_ctl -w -t 120 -D /var/lib/rows -m fast stop >/dev/null",
+        {.script = "set -e; mkdir -p /run/postgresql; chown postgres: /run/postgresql; cd /; "
+                   "echo 'host all all 127.0.0.1/32 trust' > /etc/postgresql/15/main/pg_hba.conf; "
+                   "as='setpriv --reuid postgres --regid postgres --clear-groups'; "
+                   "bin=/usr/lib/postgresql/15/bin; psql='psql -h 127.0.0.1 -U postgres -qAt -c'; "
+                   "main=/var/lib/postgresql/15/main; log=/var/log/postgresql/log; "
+                   "conf='-c config_file=/etc/postgresql/15/main/postgresql.conf -c ssl=off'; "
+                   "$as $bin/pg_ctl -w -t 120 -D $main -l $log -o \"$conf\" start >/dev/null; "
+                   "$psql 'create table t (a int); insert into t select generate_series(1, 1000)'; "
+                   "test $($psql 'select sum(a) from t') = 500500; "
+                   "$as $bin/pg_ctl -w -t 120 -D $main -m fast stop >/dev/null",
          .lines = 100,
          .done = {"execute", "chown", "setuid"},
-         .says = {"\"/var/lib/rows\",", "\"tcp/5432\",", "\"127.0.0.1:5432/tcp\","}});
+         .says = {"\"/var/lib/postgresql/15/main\",", "\"tcp/5432\",", "\"127.0.0.1:5432/tcp\","}});
 }
 
 TEST(Learn, WritesThePolicyOfACompilerBuild) {
