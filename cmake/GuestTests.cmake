@@ -13,8 +13,8 @@
 #
 # The binary is asked for its cases after it is built; ctest reads that list when it starts.
 #
-# As many guests run at once as tests/vm/slots.json says, the longest first: a guest takes a core at the most, and
-# waits, too.
+# As many guests run at once as tests/vm/slots.json says, the longest first: twice as many as there are cores, for a
+# guest waits half of its time.
 
 file(STRINGS "${PROJECT_SOURCE_DIR}/tests/vm/kernels" BULKHEAD_KERNELS REGEX "^[0-9]")
 list(TRANSFORM BULKHEAD_KERNELS REPLACE " .*" "")

@@ -3,12 +3,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <thread>
 
@@ -197,6 +199,14 @@ bool eventually(const std::function<bool()>& holds, int seconds) {
             2 * (now - asked), std::chrono::milliseconds(50), std::chrono::seconds(1)));
     }
     return true;
+}
+
+int number_of_kernel(int count) {
+    utsname name{};
+    ::uname(&name);
+    int major = 0, minor = 0;
+    std::sscanf(name.release, "%d.%d", &major, &minor);
+    return (major + minor) % count;
 }
 
 }  // namespace bulkhead::tests

@@ -82,6 +82,9 @@ private:
 // Waits until `holds` says true; false after `seconds`.
 bool eventually(const std::function<bool()>& holds, int seconds = 10);
 
+// Below `count`, for what is shared out among the kernels: 6.1, 6.12 and 7.2 have 3, 2 and 1 of 4.
+int number_of_kernel(int count);
+
 // What an environment could leave behind, as names. Two equal censuses: nothing was left.
 class Census {
 public:

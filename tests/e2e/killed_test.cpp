@@ -1,7 +1,6 @@
 // SIGKILL to the programs of ours that run: enforcement and metering go on, nothing leaks, and
 // the next command cleans up.
 #include <signal.h>
-#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cstdint>
@@ -109,15 +108,6 @@ private:
     Running minder_;
 };
 
-// Below `count`; 6.1, 6.12 and 7.2 have 3, 2 and 1 of 4.
-int first_of_kernel(int count) {
-    utsname name{};
-    ::uname(&name);
-    int major = 0, minor = 0;
-    std::sscanf(name.release, "%d.%d", &major, &minor);
-    return (major + minor) % count;
-}
-
 bool ending_is_gone() {
     return bulkhead_json({"list"}).dump().find("\"ending\"") == std::string::npos;
 }
@@ -133,7 +123,7 @@ TEST(Killed, RunAtTheChangesOfAnEnd) {
     bool killed = true;
     // Many a change is one row or pin of several alike: every fourth one, others on another kernel.
     constexpr int kStep = 4;
-    int change = first_of_kernel(kStep);
+    int change = number_of_kernel(kStep);
     for (; killed; change += kStep) {
         ::unlink(Ending::kReceipt);
         Ending ending;

@@ -2,6 +2,7 @@
 // policy is one that a person reads, lets the same run pass without a refusal, and refuses acts
 // that were none of it.
 #include <algorithm>
+#include <array>
 
 #include "tests/e2e/inside.h"
 #include "tests/e2e/learning.h"
@@ -48,7 +49,7 @@ TEST(Learn, WritesThePolicyOfAServer) {
 }
 
 // The cluster that the distribution made when it was installed, on Debian's files.
-TEST(Learn, WritesThePolicyOfADataBase) {
+void learn_data_base() {
     expect_learned(
         {.script = "set -e; mkdir -p /run/postgresql; chown postgres: /run/postgresql; cd /; "
                    "echo 'host all all 127.0.0.1/32 trust' > /etc/postgresql/15/main/pg_hba.conf; "
@@ -65,7 +66,7 @@ TEST(Learn, WritesThePolicyOfADataBase) {
          .says = {"\"/var/lib/postgresql/15/main\",", "\"tcp/5432\",", "\"127.0.0.1:5432/tcp\","}});
 }
 
-TEST(Learn, WritesThePolicyOfACompilerBuild) {
+void learn_compiler_build() {
     expect_learned(
         {.script =
              "set -e; mkdir -p /build/source && cd /build/source; "
@@ -82,7 +83,7 @@ TEST(Learn, WritesThePolicyOfACompilerBuild) {
 }
 
 // The shutdown is a part of the run.
-TEST(Learn, WritesThePolicyOfADistributionThatBoots) {
+void learn_distribution_that_boots() {
     const NothingLeft nothing_left;
     const Workload work{.script = std::string(kSettlePodman) + "exec /sbin/init",
                         .lines = 120,
@@ -108,6 +109,13 @@ TEST(Learn, WritesThePolicyOfADistributionThatBoots) {
     const std::uint64_t before = refused("box");
     expect_shuts_down();
     EXPECT_EQ(refused("box"), before) << bulkhead({"why", "box"}).out;
+}
+
+// They take the longest: each kernel has one of them, the matrix has all.
+TEST(Learn, WritesThePolicyOfALargeProgram) {
+    constexpr std::array kPrograms = {learn_data_base, learn_distribution_that_boots,
+                                      learn_compiler_build, learn_data_base};
+    kPrograms.at(number_of_kernel(kPrograms.size()))();
 }
 
 }  // namespace
