@@ -2,9 +2,11 @@
 #include <bpf/bpf.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -27,22 +29,58 @@ TEST(Load, ASecondOneIsANoOp) {
     EXPECT_EQ(again.out, "loaded already\n");
 }
 
-TEST(Load, UnloadTakesEverythingOut) {
-    std::vector<__u32> links;
+std::vector<__u32> pinned_links() {
+    std::vector<__u32> ids;
     for (const loader::HeldLink& link : loader::hold_pinned_links())
-        links.push_back(link.id);
-    EXPECT_FALSE(links.empty());
-    auto opened_before = loader::Environments::open();
-    ASSERT_TRUE(opened_before.has_value()) << opened_before.error().message();
-    EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", true}}));
-    // When it returns nothing decides any more: the kernel drops links later than their pins.
+        ids.push_back(link.id);
+    EXPECT_FALSE(ids.empty());
+    return ids;
+}
+
+// When `unload` returns nothing decides any more: the kernel drops links later than their pins.
+void expect_nothing_left(const std::vector<__u32>& links) {
     for (const __u32 link : links)
         EXPECT_EQ(bpf_link_get_fd_by_id(link), -ENOENT) << link;
     EXPECT_NE(::access(std::string(loader::kPinRoot).c_str(), F_OK), 0);
+}
+
+void pin(const UniqueFd& object, const std::string& path) {
+    EXPECT_GE(object.get(), 0) << path;
+    std::filesystem::create_directories(std::filesystem::path(path).parent_path());
+    EXPECT_EQ(bpf_obj_pin(object.get(), path.c_str()), 0) << path;
+}
+
+// Where nothing is loaded: a program on its hook that a bulkhead of another wire version left.
+void pin_foreign_program() {
+    const __u32 zero = 0, version = BH_WIRE_VERSION + 1;
+    const UniqueFd meta(
+        bpf_map_create(BPF_MAP_TYPE_ARRAY, "bh_meta", sizeof zero, sizeof version, 1, nullptr));
+    EXPECT_EQ(bpf_map_update_elem(meta.get(), &zero, &version, BPF_ANY), 0);
+    pin(meta, loader::map_pin("bh_meta"));
+    std::array<bpf_insn, 2> return_zero{};
+    return_zero[0].code = BPF_ALU64 | BPF_MOV | BPF_K;
+    return_zero[1].code = BPF_JMP | BPF_EXIT;
+    const UniqueFd program(bpf_prog_load(BPF_PROG_TYPE_RAW_TRACEPOINT, "bh_foreign", "GPL",
+                                         return_zero.data(), return_zero.size(), nullptr));
+    pin(UniqueFd(bpf_raw_tracepoint_open("sched_process_fork", program.get())),
+        loader::link_pin("bh_foreign"));
+}
+
+TEST(Load, UnloadTakesEverythingOutAlsoOfAnotherWireVersion) {
+    const auto links = pinned_links();
+    auto opened_before = loader::Environments::open();
+    ASSERT_TRUE(opened_before.has_value()) << opened_before.error().message();
+    EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", true}}));
+    expect_nothing_left(links);
     const Outcome again = bulkhead({"unload"});
     EXPECT_EQ(again.exit_code, 0) << again.err;
     EXPECT_EQ(again.out, "nothing is loaded\n");
     EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", false}}));
+    pin_foreign_program();
+    const auto foreign = pinned_links();
+    expect_refused(run({}, {"/bin/true"}), {125, {"wire version", "bulkhead unload"}});
+    EXPECT_EQ(bulkhead_json({"unload"}), (nlohmann::json{{"loaded", false}, {"changed", true}}));
+    expect_nothing_left(foreign);
     // `run` loads by itself.
     EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
     EXPECT_EQ(bulkhead_json({"load"}),
@@ -117,21 +155,10 @@ TEST(Load, TheSameWireVersionWithAnotherLayoutIsRefused) {
     expect_foreign("another layout");
 }
 
-TEST(Load, ProgramsOfAnotherWireVersionAreUnloadedUnlessTheyFence) {
-    {
-        const Detached living("living", {"sleep", "600"});
-        const ForeignMeta newer(BH_WIRE_VERSION + 1, 512);
-        expect_refused(bulkhead({"unload"}),
-                       {1, {"another wire version", "bulkhead destroy NAME"}});
-    }
-    {
-        const ForeignMeta newer(BH_WIRE_VERSION + 1, 512);
-        const Outcome unloaded = bulkhead({"unload"});
-        EXPECT_EQ(unloaded.exit_code, 0) << unloaded.err;
-        EXPECT_NE(::access(std::string(loader::kPinRoot).c_str(), F_OK), 0);
-    }
-    // With the environments' parent cgroup, which other cases expect.
-    EXPECT_EQ(run({}, {"/bin/true"}).exit_code, 0);
+TEST(Load, ProgramsOfAnotherWireVersionStayWhileTheyFence) {
+    const Detached living("living", {"sleep", "600"});
+    const ForeignMeta newer(BH_WIRE_VERSION + 1, 512);
+    expect_refused(bulkhead({"unload"}), {1, {"another wire version", "bulkhead destroy NAME"}});
 }
 
 }  // namespace
