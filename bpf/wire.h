@@ -25,7 +25,7 @@
 #define BH_PURE static inline
 #endif
 
-#define BH_WIRE_VERSION 10
+#define BH_WIRE_VERSION 11
 
 #define BH_MAX_ENVIRONMENTS 2048
 #define BH_MAX_DEVICES 16 /* super blocks an environment may use */

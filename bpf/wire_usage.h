@@ -93,7 +93,9 @@ struct bh_usage {
 	__u64 major_faults;
 	__u64 scanned_pages; /* looked at to be reclaimed */
 	__u64 reclaimed_pages;
+	__u64 removed_ns; /* the pass was taken as the cgroup was removed: nothing changes any more
+			   */
 };
-BH_ASSERT_SIZE(struct bh_usage, 296);
+BH_ASSERT_SIZE(struct bh_usage, 304);
 
 #endif

@@ -34,7 +34,8 @@ Status flush(int cgroup, const char* file) {
     const UniqueFd fd(::openat(cgroup, file, O_RDONLY | O_CLOEXEC));
     if (!fd)
         return errno == ENOENT ? Status{} : fail_errno(std::string("open ") + file);
-    if (::read(fd.get(), ignored, sizeof ignored) < 0)
+    // ENODEV: the cgroup was removed.
+    if (::read(fd.get(), ignored, sizeof ignored) < 0 && errno != ENODEV)
         return fail_errno(std::string("read ") + file);
     return {};
 }
@@ -177,8 +178,11 @@ Result<MeterReading> read_final(const Environments& environments, bh_label label
     // will be freed with its cgroup.
     for (const char* file : {"cpu.stat", "io.stat", "cpu.pressure"})
         BULKHEAD_TRY(flush(cgroup, file));
-    BULKHEAD_TRY(run_pass(program.get(), cgroup, Scope::kSelf));
-    return read_last(environments, label);
+    const auto passed = run_pass(program.get(), cgroup, Scope::kSelf);
+    auto last = read_last(environments, label);
+    if (!passed && last && last->usage.removed_ns == 0)
+        return fail(Error(passed.error()));
+    return last;
 }
 
 }  // namespace bulkhead::loader

@@ -76,10 +76,12 @@ private:
 
 // Of the environment whose cgroup this is, in which nothing runs any more: the last reading. The
 // end of every environment pays for it, so that it maps no rows and has no lock: what it reads does
-// not move any more. ESTALE: that environment is gone.
+// not move any more. A cgroup that was removed meanwhile was read by the kernel. ESTALE: that
+// environment is gone.
 Result<MeterReading> read_final(const Environments& environments, bh_label label, int cgroup);
 
-// What was last read of an environment whose cgroup is gone already, and what programs counted.
+// What was last read of an environment whose cgroup is gone already, and what programs counted. It
+// is what there was at the end where `usage.removed_ns` is not 0.
 Result<MeterReading> read_last(const Environments& environments, bh_label label);
 
 // Divides cpu_ns between user and system in the proportion of the sampled times, the way

@@ -132,7 +132,7 @@ Status release_all(loader::Environments& environments, bh_label label, const std
                                   O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         BULKHEAD_TRY(directory
                          ? store_final(environments, label, Cgroup::over(std::move(directory)), {})
-                         : store_last_read(environments, label));
+                         : store_last_read(environments, label, {}));
     }
     BULKHEAD_TRY(keep_budgets(environments, label));
     return loader::release_tasks(environments, label);
@@ -301,7 +301,7 @@ Result<bool> sweep_adopted(loader::Environments& environments, bh_label label,
         cgroup || cgroup.error().code() != ESTALE)
         return false;
     const std::string name = record.name;
-    BULKHEAD_TRY(store_last_read(environments, label));
+    BULKHEAD_TRY(store_last_read(environments, label, {}));
     BULKHEAD_TRY(keep_budgets(environments, label));
     BULKHEAD_TRY(environments.withdraw(label));
     BULKHEAD_TRY(loader::settle_adoption(environments));

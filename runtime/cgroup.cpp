@@ -179,6 +179,8 @@ Result<bool> Cgroup::wait_empty(int timeout_ms) const {
     while (true) {
         char text[128];
         const ssize_t got = ::pread(events.get(), text, sizeof text, 0);
+        if (got < 0 && errno == ENODEV)
+            return true;  // it was empty, and somebody removed it
         if (got < 0)
             return fail_errno("read cgroup.events");
         if (std::string_view(text, static_cast<std::size_t>(got)).find("populated 0") !=

@@ -71,7 +71,7 @@ public:
     [[nodiscard]] Result<std::uint64_t> id() const;
     // True while any task is in it or below.
     [[nodiscard]] Result<bool> populated() const;
-    // Waits until it is empty; false after `timeout_ms` (-1: none).
+    // Waits until it is empty or removed; false after `timeout_ms` (-1: none).
     [[nodiscard]] Result<bool> wait_empty(int timeout_ms) const;
     // SIGKILL to every task in it and below.
     Status kill_all() const;

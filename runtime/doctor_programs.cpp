@@ -96,6 +96,8 @@ struct Meter {
 };
 constexpr std::array kMeters = {
     Meter{"iter/cgroup", "usage"},
+    Meter{"inode_rmdir", "usage"},
+    Meter{"cgroup_rmdir", "usage"},
     Meter{"iter/bpf_map_elem", "beancounters"},
     Meter{"sched_process_exit", "exit-status"},
     Meter{"sched_switch", "run-delay"},

@@ -17,6 +17,8 @@ Result<int> mind_until_end(Started started, const BlockedSignals& signals) {
     if (auto cgroup = Cgroup::open(name)) {
         BULKHEAD_TRY(cgroup->wait_empty(-1));
         BULKHEAD_TRY(store_final(started.environments, started.state.label, *cgroup, spec));
+    } else {
+        BULKHEAD_TRY(store_last_read(started.environments, started.state.label, spec));
     }
     BULKHEAD_TRY(store_learned(started.environments, spec));
     tell_end(started.directory, spec, code);

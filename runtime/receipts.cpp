@@ -18,24 +18,44 @@ std::uint64_t boot_now_ns() {
            static_cast<std::uint64_t>(now.tv_nsec);
 }
 
+// Of a life whose cgroup is gone: whether it was read as it went, with nobody of it left.
+bool is_complete(const loader::MeterReading& reading) {
+    const std::uint64_t removed_ns = reading.usage.removed_ns;
+    return removed_ns != 0 && reading.state.exited_ns <= removed_ns;
+}
+
+std::uint64_t ended_ns(const loader::MeterReading& reading) {
+    if (reading.state.exited_ns != 0)
+        return reading.state.exited_ns;
+    return reading.usage.removed_ns != 0 ? reading.usage.removed_ns : boot_now_ns();
+}
+
 Result<ledger::Ended> ended_as(const loader::Environments& environments,
                                const loader::MeterReading& reading, ledger::Exactness exactness) {
     BULKHEAD_TRY_VALUE(boot, ledger::boot_id());
-    const std::uint64_t exited_ns = reading.state.exited_ns;
     return ledger::Ended{.life = {std::move(boot), environments.loaded_ns(), reading.label.serial},
                          .boot_unix_ns = unix_ns_of_boot_ns(0),
-                         .ended_boot_ns = exited_ns != 0 ? exited_ns : boot_now_ns(),
+                         .ended_boot_ns = ended_ns(reading),
                          .exactness = exactness,
                          .reading = reading};
+}
+
+Status store(const ledger::Ended& ended, const std::string& receipt_path) {
+    const std::string directory = ledger::directory();
+    if (ledger::is_kept(directory))
+        BULKHEAD_TRY(ledger::append(directory, ended));
+    return receipt_path.empty() ? Status{} : write_receipt(receipt_of(ended), receipt_path);
+}
+
+bool is_wanted(const EnvironmentSpec& spec) {
+    return !spec.receipt_path.empty() || ledger::is_kept(ledger::directory());
 }
 
 }  // namespace
 
 Status store_final(const loader::Environments& environments, bh_label label, const Cgroup& cgroup,
                    const EnvironmentSpec& spec) {
-    const std::string directory = ledger::directory();
-    const bool is_kept = ledger::is_kept(directory);
-    if (!is_kept && spec.receipt_path.empty())
+    if (!is_wanted(spec))
         return {};
     auto reading = loader::read_final(environments, label, cgroup.fd());
     if (!reading && reading.error().code() == ESTALE)
@@ -43,22 +63,22 @@ Status store_final(const loader::Environments& environments, bh_label label, con
     if (!reading)
         return fail(std::move(reading).error());
     BULKHEAD_TRY_VALUE(ended, ended_as(environments, *reading, ledger::Exactness::kExact));
-    if (is_kept)
-        BULKHEAD_TRY(ledger::append(directory, ended));
-    return spec.receipt_path.empty() ? Status{}
-                                     : write_receipt(receipt_of(ended), spec.receipt_path);
+    return store(ended, spec.receipt_path);
 }
 
-Status store_last_read(const loader::Environments& environments, bh_label label) {
-    if (!ledger::is_kept(ledger::directory()))
+Status store_last_read(const loader::Environments& environments, bh_label label,
+                       const EnvironmentSpec& spec) {
+    if (!is_wanted(spec))
         return {};
     auto reading = loader::read_last(environments, label);
     if (!reading && reading.error().code() == ESTALE)
         return {};
     if (!reading)
         return fail(std::move(reading).error());
-    BULKHEAD_TRY_VALUE(ended, ended_as(environments, *reading, ledger::Exactness::kLastRead));
-    return ledger::append(ledger::directory(), ended);
+    BULKHEAD_TRY_VALUE(ended, ended_as(environments, *reading,
+                                       is_complete(*reading) ? ledger::Exactness::kExact
+                                                             : ledger::Exactness::kLastRead));
+    return store(ended, spec.receipt_path);
 }
 
 }  // namespace bulkhead::runtime

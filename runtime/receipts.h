@@ -16,7 +16,9 @@ namespace bulkhead::runtime {
 Status store_final(const loader::Environments& environments, bh_label label, const Cgroup& cgroup,
                    const EnvironmentSpec& spec);
 
-// The same of one whose cgroup is gone: what was last read of it.
-Status store_last_read(const loader::Environments& environments, bh_label label);
+// The same of one whose cgroup is gone: what the kernel read of it as it was removed or, where that
+// was before its end, what was last read.
+Status store_last_read(const loader::Environments& environments, bh_label label,
+                       const EnvironmentSpec& spec);
 
 }  // namespace bulkhead::runtime

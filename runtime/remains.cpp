@@ -52,9 +52,9 @@ Status store_unless_stored(const loader::Environments& environments, const std::
         return {};
     const auto state = directory ? directory->load() : fail(Error(directory.error()));
     const auto cgroup = Cgroup::open(name);
-    BULKHEAD_TRY(
-        cgroup ? store_final(environments, label, *cgroup, state ? state->spec : EnvironmentSpec{})
-               : store_last_read(environments, label));
+    const EnvironmentSpec spec = state ? state->spec : EnvironmentSpec{};
+    BULKHEAD_TRY(cgroup ? store_final(environments, label, *cgroup, spec)
+                        : store_last_read(environments, label, spec));
     return directory ? directory->mark_receipt_stored() : Status{};
 }
 
@@ -75,11 +75,13 @@ void sweep_one(loader::Environments& environments, const std::string& name) {
             (void)remove_environment(environments, name);
         return;
     }
-    auto cgroup = Cgroup::open(name);
-    if (!cgroup)
+    // One that somebody removed had nobody in it.
+    if (const auto cgroup = Cgroup::open(name)) {
+        if (const auto populated = cgroup->populated(); !populated || *populated)
+            return;
+    } else if (cgroup.error().code() != ENOENT) {
         return;
-    if (const auto populated = cgroup->populated(); !populated || *populated)
-        return;
+    }
     tell_unminded_end(environments, *directory, state->spec);
     const auto label = environments.find(name);
     // Without its receipt an environment is not removed: the next command tries again.

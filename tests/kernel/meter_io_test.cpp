@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <cstring>
 #include <fstream>
-#include <sstream>
 #include <string>
 
 #include "tests/kernel/meter_support.h"
@@ -15,16 +14,6 @@
 
 namespace bulkhead::tests {
 namespace {
-
-// Sums KEY=number over all devices.
-std::uint64_t io_number(const BareEnvironment& environment, const std::string& key) {
-    std::istringstream text(cgroup_text(environment, "io.stat"));
-    std::uint64_t sum = 0;
-    for (std::string word; text >> word;)
-        if (word.starts_with(key + "="))
-            sum += std::stoull(word.substr(key.size() + 1));
-    return sum;
-}
 
 TEST(Meter, BlockIoIsThatOfIoStat) {
     const RamDisk disk;

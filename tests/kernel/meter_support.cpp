@@ -55,6 +55,15 @@ std::uint64_t cgroup_number(const BareEnvironment& environment, const std::strin
     return 0;
 }
 
+std::uint64_t io_number(const BareEnvironment& environment, const std::string& key) {
+    std::istringstream text(cgroup_text(environment, "io.stat"));
+    std::uint64_t sum = 0;
+    for (std::string word; text >> word;)
+        if (word.starts_with(key + "="))
+            sum += std::stoull(word.substr(key.size() + 1));
+    return sum;
+}
+
 void burn_cpu_ms(long milliseconds) {
     timespec used{};
     do {

@@ -18,6 +18,9 @@ loader::MeterReading read_meters(const BareEnvironment& environment);
 std::uint64_t cgroup_number(const BareEnvironment& environment, const std::string& file,
                             const std::string& key = "");
 
+// The sum of `key` over all devices of io.stat.
+std::uint64_t io_number(const BareEnvironment& environment, const std::string& key);
+
 // The content of a file of the environment's cgroup.
 std::string cgroup_text(const BareEnvironment& environment, const std::string& file);
 
