@@ -10,6 +10,7 @@
 #include "bpf/identity.bpf.h"
 
 #define BH_CLONE_THREAD 0x10000UL
+#define BH_PRIORITY_OF_NICE_0 120 /* static_prio */
 #define BH_TASK_DEAD 0x80
 #define BH_SIGNAL_GROUP_EXIT 0x4
 #define BH_EXEC_TRIES 4
@@ -29,6 +30,14 @@ struct {
 	__type(key, __u64);
 	__type(value, struct bh_exec);
 } bh_execs SEC(".maps") __weak;
+
+/* An accepted connection gets what the listening socket has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct bh_exec_sock);
+} bh_exec_socks SEC(".maps") __weak;
 
 static __always_inline struct bh_exec_task *bh_exec_task_of(struct task_struct *task)
 {
@@ -119,10 +128,10 @@ static __always_inline void bh_raise_to(__u64 *most, __u64 value)
 }
 
 /*
- * What came new. A pass over the tasks and the task's own end may do so at once: the mark only goes
- * forward, and whoever moves it adds.
+ * What came new, which it returns. A pass over the tasks and the task's own end may do so at once:
+ * the mark only goes forward, and whoever moves it adds.
  */
-static __always_inline void bh_add_new(__u64 *counted, __u64 *sum, __u64 now)
+static __always_inline __u64 bh_add_new(__u64 *counted, __u64 *sum, __u64 now)
 {
 	int i;
 
@@ -130,21 +139,26 @@ static __always_inline void bh_add_new(__u64 *counted, __u64 *sum, __u64 now)
 		__u64 before = *(volatile __u64 *)counted;
 
 		if (now <= before)
-			return;
+			return 0;
 		if (__sync_val_compare_and_swap(counted, before, now) == before) {
 			__sync_fetch_and_add(sum, now - before);
-			return;
+			return now - before;
 		}
 	}
+	return 0;
 }
 
 static __always_inline void bh_settle_task(struct task_struct *task, struct bh_exec_task *of,
 					   struct bh_exec *row)
 {
 	struct bh_task_counts *counted = &of->counted, *sums = &row->counts;
+	__u64 user_ns;
 
 	bh_add_new(&counted->cpu_ns, &sums->cpu_ns, task->se.sum_exec_runtime);
-	bh_add_new(&counted->cpu_user_sampled_ns, &sums->cpu_user_sampled_ns, task->utime);
+	user_ns =
+		bh_add_new(&counted->cpu_user_sampled_ns, &sums->cpu_user_sampled_ns, task->utime);
+	if (task->static_prio > BH_PRIORITY_OF_NICE_0)
+		__sync_fetch_and_add(&row->cpu_nice_sampled_ns, user_ns);
 	bh_add_new(&counted->cpu_system_sampled_ns, &sums->cpu_system_sampled_ns, task->stime);
 	bh_add_new(&counted->run_delay_ns, &sums->run_delay_ns, task->sched_info.run_delay);
 	bh_add_new(&counted->voluntary_switches, &sums->voluntary_switches, task->nvcsw);
@@ -155,6 +169,16 @@ static __always_inline void bh_settle_task(struct task_struct *task, struct bh_e
 		return;
 	bh_add_new(&counted->read_bytes, &sums->read_bytes, task->ioac.read_bytes);
 	bh_add_new(&counted->written_bytes, &sums->written_bytes, task->ioac.write_bytes);
+}
+
+/* What it has used so far was at another nice value. */
+static __always_inline void bh_settle_before(struct task_struct *task)
+{
+	struct bh_exec_task *of = bh_exec_task_of(task);
+	struct bh_exec *row = of ? bh_exec_row(of) : NULL;
+
+	if (row)
+		bh_settle_task(task, of, row);
 }
 
 /* As wait(2) has it: where all threads are ended at once, it is by one status. */

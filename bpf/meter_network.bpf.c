@@ -4,9 +4,10 @@
  *
  * An environment with its own network namespace is counted at its interfaces, as they count
  * themselves: to the byte. One in the host's namespace has no interface of its own; its sockets
- * are counted at the IP layer by programs on its cgroup.
+ * are counted at the IP layer by programs on its cgroup. So are those of an exec, in either, by
+ * programs that are there while one lives.
  */
-#include "bpf/maps.bpf.h"
+#include "bpf/execs.bpf.h"
 
 char LICENSE[] SEC("license") = "GPL";
 
@@ -44,16 +45,17 @@ static __always_inline enum bh_family bh_family_of(__u16 protocol)
 	return protocol == bpf_htons(ETH_P_IPV6) ? BH_FAMILY_IPV6 : BH_FAMILY_OTHER;
 }
 
+static __always_inline void bh_add_packet(struct bh_traffic *traffic, __u64 bytes)
+{
+	__sync_fetch_and_add(&traffic->bytes, bytes);
+	__sync_fetch_and_add(&traffic->packets, 1);
+}
+
 static __always_inline void bh_count(struct bh_state *state, enum bh_direction direction,
 				     enum bh_family family, __u64 bytes)
 {
-	struct bh_traffic *traffic;
-
-	if (family >= BH_FAMILY_COUNT)
-		return;
-	traffic = &state->counts.traffic[direction][family];
-	__sync_fetch_and_add(&traffic->bytes, bytes);
-	__sync_fetch_and_add(&traffic->packets, 1);
+	if (family < BH_FAMILY_COUNT)
+		bh_add_packet(&state->counts.traffic[direction][family], bytes);
 }
 
 /*
@@ -175,5 +177,31 @@ int bh_cg_send(struct __sk_buff *skb)
 
 	if (state)
 		bh_count(state, BH_SENT, bh_family_of(skb->protocol), skb->len);
+	return 1;
+}
+
+static __always_inline void bh_count_of_exec(struct __sk_buff *skb, enum bh_direction direction)
+{
+	struct bpf_sock *sk = skb->sk;
+	struct bh_exec_sock *of = sk ? bpf_sk_storage_get(&bh_exec_socks, sk, NULL, 0) : NULL;
+	__u64 number = of ? of->number : 0;
+	struct bh_exec *row = number ? bpf_map_lookup_elem(&bh_execs, &number) : NULL;
+	enum bh_family family = bh_family_of(skb->protocol);
+
+	if (row && family < BH_FAMILY_COUNT)
+		bh_add_packet(&row->traffic[direction][family], skb->len);
+}
+
+SEC("cgroup_skb/ingress")
+int bh_ex_receive(struct __sk_buff *skb)
+{
+	bh_count_of_exec(skb, BH_RECEIVED);
+	return 1;
+}
+
+SEC("cgroup_skb/egress")
+int bh_ex_send(struct __sk_buff *skb)
+{
+	bh_count_of_exec(skb, BH_SENT);
 	return 1;
 }

@@ -133,6 +133,7 @@ int BPF_PROG(bh_setnice, struct task_struct *task, int nice)
 		.detail = nice,
 	};
 
+	bh_settle_before(task);
 	return bh_check_task(task, act);
 }
 
@@ -167,6 +168,7 @@ int BPF_PROG(bh_setsched, struct task_struct *task)
 		.own_class = BH_CLASS_PRIORITY,
 	};
 
+	bh_settle_before(task);
 	/* Only a labelled task can be one's own. */
 	if (task->bpf_storage)
 		act.own = bh_asks_realtime(task);

@@ -30,6 +30,28 @@ int BPF_PROG(bh_sock_create, int family, int type, int protocol, int kern)
 	return bh_decide(&subject, &request, -EPERM);
 }
 
+/* Packets are counted for the exec that made the socket. */
+static __always_inline int bh_number_socket(struct socket *sock, int family)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct bh_task *labelled = bh_task_of(task);
+	struct bh_exec_task *of;
+	struct bh_exec_sock *number;
+	struct sock *sk;
+
+	if ((family != BH_AF_INET && family != BH_AF_INET6) || !labelled || !labelled->of_exec)
+		return 0;
+	of = bh_exec_task_of(task);
+	sk = sock->sk;
+	if (!of || !sk)
+		return 0;
+	number = bpf_sk_storage_get(&bh_exec_socks, sk, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (!number)
+		return -ENOMEM;
+	number->number = of->number;
+	return 0;
+}
+
 /* Also each end of a socketpair. A socket that cannot be labelled would be the host's: refused. */
 SEC("lsm/socket_post_create")
 int BPF_PROG(bh_sock_label, struct socket *sock, int family, int type, int protocol, int kern)
@@ -38,7 +60,11 @@ int BPF_PROG(bh_sock_label, struct socket *sock, int family, int type, int proto
 	struct bh_label *label = NULL;
 	struct sock *sk;
 
-	if (kern || family != BH_AF_UNIX || !bh_subject_current(&subject))
+	if (kern)
+		return 0;
+	if (family != BH_AF_UNIX)
+		return bh_number_socket(sock, family);
+	if (!bh_subject_current(&subject))
 		return 0;
 	sk = sock->sk;
 	if (sk)

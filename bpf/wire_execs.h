@@ -39,6 +39,12 @@ struct bh_exec_task {
 };
 BH_ASSERT_SIZE(struct bh_exec_task, 96);
 
+/* Value of bh_exec_socks (socket storage): which exec made the socket, or the one that took it. */
+struct bh_exec_sock {
+	__u64 number;
+};
+BH_ASSERT_SIZE(struct bh_exec_sock, 8);
+
 /*
  * Value of bh_execs, by the exec's number, which is used once in a load. Made by user space before
  * the first process can run, and there until its receipt is stored; all other changes are the
@@ -58,6 +64,9 @@ struct bh_exec {
 	__u64 connects[BH_FAMILY_COUNT];
 	__u64 largest_pages; /* resident, at most, of any one process that has ended */
 	struct bh_task_counts counts; /* of tasks that are gone, or as of the last pass over them */
+	__u64 cpu_nice_sampled_ns; /* what of cpu_user_sampled_ns was at a raised nice value */
+	struct bh_traffic traffic[BH_DIRECTION_COUNT]
+				 [BH_FAMILY_COUNT]; /* of its sockets, at once */
 	__u64 waits[BH_WAIT_BUCKETS]; /* as in bh_counts, and at once */
 	__u64 preempted[BH_PREEMPTOR_COUNT];
 	__u64 refused[BH_MAX_CLASSES];
@@ -65,6 +74,6 @@ struct bh_exec {
 	char environment[BH_NAME_BYTES];
 	char command[BH_COMMAND_BYTES]; /* its first word, cut */
 };
-BH_ASSERT_SIZE(struct bh_exec, 1072);
+BH_ASSERT_SIZE(struct bh_exec, 1176);
 
 #endif

@@ -20,6 +20,13 @@ std::string pin_of(const CgroupProgram& program, bh_label label) {
     return link_pin(std::string(program.name) + "-" + std::to_string(label.serial));
 }
 
+Status tell_owner(bh_label label, __u64 cgroup_id) {
+    auto owners = open_pinned_map<__u64, bh_label>("bh_net_cgroups");
+    if (!owners)
+        return fail(std::move(owners).error());
+    return owners->put(cgroup_id, label);
+}
+
 }  // namespace
 
 // cgroup file handles are the id: kernfs' own encoding, stable since 5.5.
@@ -39,7 +46,8 @@ Result<UniqueFd> open_cgroup(__u64 id) {
     return cgroup;
 }
 
-Status attach_to_cgroup(const CgroupProgram& program, bh_label label, __u64 cgroup_id) {
+Status attach_to_cgroup(const CgroupProgram& program, bh_label label, __u64 cgroup_id,
+                        Owner owner) {
     const std::string pin = pin_of(program, label);
     if (::access(pin.c_str(), F_OK) == 0)
         return {};
@@ -52,10 +60,9 @@ Status attach_to_cgroup(const CgroupProgram& program, bh_label label, __u64 cgro
     const UniqueFd link(bpf_link_create(pinned->get(), cgroup.get(), program.type, nullptr));
     if (!link)
         return fail_errno(std::string("attach ") + program.name + " to the environment's cgroup");
-    auto owners = open_pinned_map<__u64, bh_label>("bh_net_cgroups");
-    if (!owners)
-        return fail(std::move(owners).error());
-    BULKHEAD_TRY(owners->put(cgroup_id, label));
+    // The kernel has room for it only where a program that asks is attached.
+    if (owner == Owner::kTold)
+        BULKHEAD_TRY(tell_owner(label, cgroup_id));
     return pin_link(link.get(), pin);
 }
 

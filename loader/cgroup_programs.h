@@ -17,8 +17,13 @@ struct CgroupProgram {
     bpf_attach_type type;
 };
 
-// Attaches to the cgroup, says whose it is, and pins the link. A no-op when it was done before.
-Status attach_to_cgroup(const CgroupProgram& program, bh_label label, __u64 cgroup_id);
+// Whether the program asks whose cgroup it is on.
+enum class Owner { kTold, kUnasked };
+
+// Attaches to the cgroup, says whose it is if that is asked, and pins the link. A no-op when it was
+// done before.
+Status attach_to_cgroup(const CgroupProgram& program, bh_label label, __u64 cgroup_id,
+                        Owner owner = Owner::kTold);
 
 // What was not attached is not an error. Before the cgroup is removed or after.
 Status detach_from_cgroup(const CgroupProgram& program, bh_label label);

@@ -4,12 +4,32 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string>
 
+#include "loader/cgroup_programs.h"
 #include "loader/pins.h"
 
 namespace bulkhead::loader {
+namespace {
+
+constexpr std::array kPackets = {CgroupProgram{"bh_ex_receive", BPF_CGROUP_INET_INGRESS},
+                                 CgroupProgram{"bh_ex_send", BPF_CGROUP_INET_EGRESS}};
+
+Status count_packets(bh_label label) {
+    auto records = open_pinned_map<__u32, bh_environment>("bh_envs");
+    if (!records)
+        return fail(std::move(records).error());
+    BULKHEAD_TRY_VALUE(record, records->find(label.slot));
+    if (!record || record->serial != label.serial || record->cgroup_id == 0)
+        return {};
+    for (const CgroupProgram& program : kPackets)
+        BULKHEAD_TRY(attach_to_cgroup(program, label, record->cgroup_id, Owner::kUnasked));
+    return {};
+}
+
+}  // namespace
 
 Result<Execs> Execs::open() {
     BULKHEAD_TRY_VALUE(meta, map_meta());
@@ -32,14 +52,23 @@ Result<__u64> Execs::begin(int pidfd, const bh_exec& first) const {
     bh_exec row = first;
     row.tasks = 1;
     row.tasks_peak = 1;
-    if (auto done = rows_.put(number, row); !done) {
-        if (done.error().code() != E2BIG)
-            return fail(std::move(done).error());
-        return fail(Error(E2BIG, std::to_string(BH_MAX_EXECS) +
-                                     " commands of exec run, or ended and are not stored")
-                        .advise("bulkhead receipts stores what ended"));
+    // Whoever takes the programs away meanwhile sees the row, or has done it before they are put.
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    BULKHEAD_TRY(put(number, row));
+    if (auto counted = count_packets(row.label); !counted) {
+        (void)rows_.erase(number);
+        return fail(std::move(counted).error());
     }
     return number;
+}
+
+Status Execs::put(__u64 number, const bh_exec& row) const {
+    auto done = rows_.put(number, row);
+    if (done || done.error().code() != E2BIG)
+        return done;
+    return fail(Error(E2BIG, std::to_string(BH_MAX_EXECS) +
+                                 " commands of exec run, or ended and are not stored")
+                    .advise("bulkhead receipts stores what ended"));
 }
 
 Result<std::optional<bh_exec>> Execs::find(__u64 number) const {
@@ -80,6 +109,19 @@ Status Execs::settle() const {
 
 Status Execs::forget(__u64 number) const {
     BULKHEAD_TRY(rows_.erase(number));
+    return {};
+}
+
+Status Execs::settle_packets(bh_label label) const {
+    BULKHEAD_TRY_VALUE(lock, lock_pins());
+    BULKHEAD_TRY_VALUE(all, rows());
+    const bool needed = std::any_of(all.begin(), all.end(), [&](const ExecRow& row) {
+        return row.exec.label.serial == label.serial && row.exec.ended_ns == 0;
+    });
+    if (needed)
+        return {};
+    for (const CgroupProgram& program : kPackets)
+        BULKHEAD_TRY(detach_from_cgroup(program, label));
     return {};
 }
 

@@ -15,6 +15,10 @@ namespace {
 
 constexpr std::uint64_t kPageBytes = 4096;  // of x86-64; what the kernel counts in
 
+Traffic traffic(const bh_traffic& counted) {
+    return {counted.bytes, counted.packets};
+}
+
 void copy_counts(const bh_task_counts& from, ExecUsage& to) {
     bh_usage divided{};
     divided.cpu_ns = from.cpu_ns;
@@ -50,8 +54,11 @@ ExecUsage usage_of(std::uint64_t number, const bh_exec& exec, std::uint64_t boot
     usage.tasks_peak = exec.tasks_peak;
     usage.forks = exec.forks;
     usage.execs = exec.execs;
-    usage.connects_ipv4 = exec.connects[BH_FAMILY_IPV4];
-    usage.connects_ipv6 = exec.connects[BH_FAMILY_IPV6];
+    usage.cpu_nice_ns = exec.cpu_nice_sampled_ns;
+    for (unsigned family = 0; family < BH_FAMILY_COUNT; ++family)
+        usage.network[family] = {.received = traffic(exec.traffic[BH_RECEIVED][family]),
+                                 .sent = traffic(exec.traffic[BH_SENT][family]),
+                                 .connects = exec.connects[family]};
     for (unsigned class_id = 0; class_id < BH_CLASS_COUNT; ++class_id)
         usage.refusals.push_back(
             {loader::class_name(class_id), exec.refused[class_id], exec.audited[class_id]});
@@ -79,6 +86,20 @@ Json refusals_json(const ExecUsage& usage) {
             {"audited_by_class", std::move(audited_by)}};
 }
 
+// What passes its hooks is IP.
+Json network_json(const ExecUsage& usage) {
+    const FamilyTraffic& ipv4 = usage.network[BH_FAMILY_IPV4];
+    const FamilyTraffic& ipv6 = usage.network[BH_FAMILY_IPV6];
+    return {{"received_bytes", ipv4.received.bytes + ipv6.received.bytes},
+            {"received_packets", ipv4.received.packets + ipv6.received.packets},
+            {"sent_bytes", ipv4.sent.bytes + ipv6.sent.bytes},
+            {"sent_packets", ipv4.sent.packets + ipv6.sent.packets},
+            {"connects_ipv4", ipv4.connects},
+            {"connects_ipv6", ipv6.connects},
+            {"ipv4", traffic_json(ipv4)},
+            {"ipv6", traffic_json(ipv6)}};
+}
+
 }  // namespace
 
 ExecUsage exec_usage_of(std::uint64_t number, const bh_exec& exec) {
@@ -103,7 +124,7 @@ Json to_json(const ExecUsage& usage) {
              {{"user_ns", usage.cpu_user_ns},
               {"system_ns", usage.cpu_system_ns},
               {"total_ns", usage.cpu_ns},
-              {"nice_ns", nullptr},
+              {"nice_ns", usage.cpu_nice_ns},
               {"run_queue_delay_ns", usage.run_queue_delay_ns},
               {"waits", waits_json(usage.waits)},
               {"preempted", preempted_json(usage.preempted)},
@@ -121,11 +142,7 @@ Json to_json(const ExecUsage& usage) {
               {"peak", usage.tasks_peak},
               {"forks", usage.forks},
               {"execs", usage.execs}}},
-            {"network",
-             {{"received_bytes", nullptr},
-              {"sent_bytes", nullptr},
-              {"connects_ipv4", usage.connects_ipv4},
-              {"connects_ipv6", usage.connects_ipv6}}},
+            {"network", network_json(usage)},
             {"io", {{"read_bytes", usage.read_bytes}, {"written_bytes", usage.written_bytes}}},
             {"refusals", refusals_json(usage)}};
 }

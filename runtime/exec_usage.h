@@ -1,8 +1,9 @@
 // What was used by what somebody started in an environment that ran already (`exec`), and by all
-// that came of it. Part of what the environment used. Only what the kernel counts for each task by
-// itself is there: no memory by kind, no bytes on the network.
+// that came of it. Part of what the environment used. Only what is counted for each task, and for
+// each socket, by itself is there: no memory by kind.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,7 +29,8 @@ struct ExecUsage {
 
     std::uint64_t cpu_user_ns = 0;
     std::uint64_t cpu_system_ns = 0;
-    std::uint64_t cpu_ns = 0;  // user and system
+    std::uint64_t cpu_ns = 0;       // user and system
+    std::uint64_t cpu_nice_ns = 0;  // of user, at a raised nice value, by timer tick
     std::uint64_t run_queue_delay_ns = 0;
     Waits waits{};
     Preempted preempted;
@@ -43,8 +45,8 @@ struct ExecUsage {
     std::uint64_t tasks_peak = 0;
     std::uint64_t forks = 0;
     std::uint64_t execs = 0;
-    std::uint64_t connects_ipv4 = 0;
-    std::uint64_t connects_ipv6 = 0;
+    // At the IP layer, of the sockets that it made; `refused` is not told by family.
+    std::array<FamilyTraffic, BH_FAMILY_COUNT> network{};
     std::vector<Refusals> refusals;  // every class, in the order of the wire
 };
 

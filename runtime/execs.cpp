@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -146,8 +147,13 @@ Result<std::uint64_t> begin_exec(const NewExec& wanted) {
 
 void forget_exec(const std::string& environment, std::uint64_t number) {
     ::unlink(wish_path(environment, number).c_str());
-    if (const auto execs = Execs::open())
-        (void)execs->forget(number);
+    const auto execs = Execs::open();
+    if (!execs)
+        return;
+    const auto row = execs->find(number);
+    (void)execs->forget(number);
+    if (row && *row)
+        (void)execs->settle_packets((*row)->label);
 }
 
 Status finish_exec(std::uint64_t number) {
@@ -156,7 +162,8 @@ Status finish_exec(std::uint64_t number) {
     BULKHEAD_TRY_VALUE(exec, wait_for_first(execs, number));
     if (!exec || exec->ended_ns == 0)
         return {};
-    return store(execs, {number, *exec}, environments.loaded_ns());
+    BULKHEAD_TRY(store(execs, {number, *exec}, environments.loaded_ns()));
+    return execs.settle_packets(exec->label);
 }
 
 void sweep_execs(const loader::Environments& environments) {
@@ -166,12 +173,17 @@ void sweep_execs(const loader::Environments& environments) {
     const auto rows = execs ? execs->rows() : fail(Error(execs.error()));
     if (!rows)
         return;
+    std::map<__u32, bh_label> ended_in;  // by serial
     for (const ExecRow& row : *rows) {
-        if (row.exec.ended_ns != 0)
+        if (row.exec.ended_ns != 0) {
             (void)store(*execs, row, environments.loaded_ns());
-        else if (is_abandoned(row.exec))
+            ended_in[row.exec.label.serial] = row.exec.label;
+        } else if (is_abandoned(row.exec)) {
             forget_exec(row.exec.environment, row.number);
+        }
     }
+    for (const auto& [serial, label] : ended_in)
+        (void)execs->settle_packets(label);
 }
 
 Status store_execs_of(const loader::Environments& environments, bh_label label) {
@@ -186,7 +198,7 @@ Status store_execs_of(const loader::Environments& environments, bh_label label) 
         if (last)
             BULKHEAD_TRY(store(execs, {row.number, *last}, environments.loaded_ns()));
     }
-    return {};
+    return execs.settle_packets(label);
 }
 
 Result<std::vector<ExecUsage>> read_execs_of(const std::string& environment) {

@@ -165,6 +165,7 @@ Result<Usage> read_usage(int cgroup_fd);
 
 // The last bucket has no bound.
 Json waits_json(const Waits& waits);
+Json traffic_json(const FamilyTraffic& family);
 Json preempted_json(const Preempted& preempted);
 Json to_json(const Usage& usage);
 

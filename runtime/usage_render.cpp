@@ -70,6 +70,13 @@ Json preempted_json(const Preempted& preempted) {
             {"by_host", preempted.by_host}};
 }
 
+Json traffic_json(const FamilyTraffic& family) {
+    return {{"received_bytes", family.received.bytes},
+            {"received_packets", family.received.packets},
+            {"sent_bytes", family.sent.bytes},
+            {"sent_packets", family.sent.packets}};
+}
+
 namespace {
 
 Json cpu_json(const Usage& usage) {
@@ -100,13 +107,6 @@ void add_plan_moves(Json& document, const PlanMoves& moves) {
                               {"memory_lowered", moves.memory_lowered},
                               {"cpus_raised", moves.cpus_raised},
                               {"cpus_lowered", moves.cpus_lowered}};
-}
-
-Json traffic_json(const FamilyTraffic& family) {
-    return {{"received_bytes", family.received.bytes},
-            {"received_packets", family.received.packets},
-            {"sent_bytes", family.sent.bytes},
-            {"sent_packets", family.sent.packets}};
 }
 
 // Of ARP and the like nothing is said where there was none, as above.

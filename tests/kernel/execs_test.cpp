@@ -1,10 +1,9 @@
 // What a command that was started in a running environment used, and all that came of it: against
 // what the kernel keeps for the cgroup.
-#include "loader/execs.h"
-
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -14,13 +13,11 @@
 #include <cstdint>
 #include <cstdio>
 #include <fstream>
-#include <functional>
-#include <optional>
 #include <string>
 #include <thread>
 
-#include "loader/environments.h"
 #include "loader/unique_fd.h"
+#include "tests/kernel/exec_act.h"
 #include "tests/kernel/fixtures.h"
 #include "tests/kernel/meter_support.h"
 #include "tests/kernel/proofs.h"
@@ -28,118 +25,6 @@
 
 namespace bulkhead::tests {
 namespace {
-
-class Pipe {
-public:
-    Pipe() { EXPECT_EQ(::pipe(ends_), 0); }
-    Pipe(const Pipe&) = delete;
-    Pipe& operator=(const Pipe&) = delete;
-    ~Pipe() {
-        ::close(ends_[0]);
-        ::close(ends_[1]);
-    }
-
-    void wait() const {
-        char byte = 0;
-        (void)!::read(ends_[0], &byte, 1);
-    }
-    void go() const { EXPECT_EQ(::write(ends_[1], "", 1), 1); }
-
-private:
-    int ends_[2]{};
-};
-
-// The first number of /proc/PID/schedstat: what the task has had of a CPU.
-std::uint64_t on_cpu_ns(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/schedstat");
-    std::uint64_t running = 0;
-    EXPECT_TRUE(file >> running);
-    return running;
-}
-
-bool is_asleep(pid_t pid) {
-    std::ifstream file("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(file, line);)
-        if (line.starts_with("State:"))
-            return line[line.find_first_not_of("\t ", 6)] == 'S';
-    return false;
-}
-
-// An act that is an exec of its own. Begins with the object; ended when it is waited for.
-class Exec {
-public:
-    Exec(BareEnvironment& environment, const std::function<int()>& act)
-        : act_(&environment, [this, act] {
-              go_.wait();
-              return act();
-          }) {
-        for (int tries = 0; tries < 20'000 && !is_asleep(act_.pid()); ++tries)
-            ::usleep(1000);
-        had_ns_ = on_cpu_ns(act_.pid());
-        const UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, act_.pid(), 0)));
-        auto execs = loader::Execs::open();
-        if (!execs) {
-            ADD_FAILURE() << execs.error().message();
-            return;
-        }
-        execs_.emplace(std::move(*execs));
-        bh_exec first{};
-        first.label = environment.label();
-        const auto number = execs_->begin(pidfd.get(), first);
-        EXPECT_TRUE(number) << number.error().message();
-        number_ = number.value_or(0);
-        const auto environments = loader::Environments::open();
-        EXPECT_TRUE(environments->label_task(pidfd.get(), environment.label(),
-                                             loader::Environments::TaskOf::kExec));
-    }
-    Exec(const Exec&) = delete;
-    Exec& operator=(const Exec&) = delete;
-    ~Exec() { EXPECT_TRUE(execs_->forget(number_)); }
-
-    void go() const { go_.go(); }
-    int join() { return act_.join(); }
-    [[nodiscard]] pid_t pid() const { return act_.pid(); }
-    // What its first task had of a CPU before it was one.
-    [[nodiscard]] std::uint64_t had_ns() const { return had_ns_; }
-
-    [[nodiscard]] bh_exec row() const {
-        const auto found = execs_->find(number_);
-        EXPECT_TRUE(found && *found);
-        return found && *found ? **found : bh_exec{};
-    }
-
-    // With what runs counted until now.
-    [[nodiscard]] bh_exec settled() const {
-        const auto settled = execs_->settle();
-        EXPECT_TRUE(settled) << settled.error().message();
-        return row();
-    }
-
-    // Once its last task is gone, also from its CPU.
-    [[nodiscard]] bh_exec ended() const {
-        for (int tries = 0; tries < 10'000 && row().ended_ns == 0; ++tries)
-            ::usleep(1000);
-        EXPECT_NE(row().ended_ns, 0U) << "it did not end";
-        return row();
-    }
-
-    int run() {
-        go();
-        return join();
-    }
-
-private:
-    Pipe go_;
-    Ongoing act_;
-    std::uint64_t had_ns_ = 0;
-    std::optional<loader::Execs> execs_;
-    std::uint64_t number_ = 0;
-};
-
-int wait_for(pid_t child) {
-    int status = 0;
-    return ::waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 PROVES(Exec, LastsUntilItsLastTaskIsGone, "bh_newtask", "bh_switch", "bh_task_alloc");
 TEST(Exec, LastsUntilItsLastTaskIsGone) {
@@ -224,6 +109,39 @@ TEST(Exec, CountsWaitsByLengthAndWhoTookItsCpu) {
     EXPECT_GT(row.preempted[BH_PREEMPTED_BY_ITSELF], 0U);
     for (unsigned by = 0; by < BH_PREEMPTOR_COUNT; ++by)
         EXPECT_EQ(row.preempted[by], after.preempted[by] - before.preempted[by]) << by;
+}
+
+// By ticks, as the kernel tells user time from that of niced tasks.
+PROVES(Exec, CountsTimeAtARaisedNiceValue, "bh_setnice");
+TEST(Exec, CountsTimeAtARaisedNiceValue) {
+    BareEnvironment mine("mine");
+    Exec plain(mine, [] {
+        burn_cpu_ms(100);
+        return 0;
+    });
+    const Pipe is_nice;
+    const Pipe go_on;
+    Exec exec(mine, [&] {
+        burn_cpu_ms(200);
+        if (::setpriority(PRIO_PROCESS, 0, 10) != 0)
+            return errno;
+        burn_cpu_ms(600);
+        is_nice.go();
+        go_on.wait();
+        burn_cpu_ms(800);
+        return 0;
+    });
+    EXPECT_EQ(plain.run(), 0);
+    EXPECT_EQ(plain.ended().cpu_nice_sampled_ns, 0U);
+    exec.go();
+    is_nice.wait();
+    EXPECT_EQ(::setpriority(PRIO_PROCESS, static_cast<id_t>(exec.pid()), 0), 0)
+        << "only the host may lower it again";
+    go_on.go();
+    EXPECT_EQ(exec.join(), 0);
+    const bh_exec row = exec.ended();
+    EXPECT_GT(row.cpu_nice_sampled_ns, 200'000'000U);
+    EXPECT_LT(row.cpu_nice_sampled_ns + 200'000'000, row.counts.cpu_user_sampled_ns);
 }
 
 TEST(Exec, CountsWhatItMadeADiskReadAndWrite) {
