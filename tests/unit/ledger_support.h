@@ -49,6 +49,9 @@ inline ledger::EndedExec ended_exec(std::uint32_t serial) {
     one.exec.exit_status = 3 << 8;
     one.exec.counts.cpu_ns = serial * 1'000'000ULL;
     one.exec.counts.written_bytes = 4096;
+    one.exec.cpu_nice_sampled_ns = 4'000'000;
+    one.exec.traffic[BH_SENT][BH_FAMILY_IPV4] = {600, 6};
+    one.exec.traffic[BH_SENT][BH_FAMILY_IPV6] = {80, 1};
     one.exec.waits[3] = 5;
     one.exec.preempted[BH_PREEMPTED_BY_HOST] = 7;
     std::copy_n(environment.reading.record.name, BH_NAME_BYTES, one.exec.environment);

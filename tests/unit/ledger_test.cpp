@@ -97,7 +97,12 @@ TEST(Ledger, KeepsExecsApartOnceEach) {
     EXPECT_EQ((*execs)[1].document["io"]["written_bytes"], 4096);
     EXPECT_EQ((*execs)[1].document["cpu"]["waits"][3]["count"], 5);
     EXPECT_EQ((*execs)[1].document["cpu"]["preempted"]["by_host"], 7);
-    EXPECT_TRUE((*execs)[1].document["network"]["sent_bytes"].is_null())
+    EXPECT_EQ((*execs)[1].document["cpu"]["nice_ns"], 4'000'000);
+    EXPECT_EQ((*execs)[1].document["network"]["sent_bytes"], 680);
+    EXPECT_EQ((*execs)[1].document["network"]["sent_packets"], 7);
+    EXPECT_EQ((*execs)[1].document["network"]["ipv6"]["sent_bytes"], 80);
+    EXPECT_EQ((*execs)[1].document["network"]["received_bytes"], 0);
+    EXPECT_TRUE((*execs)[1].document["memory"]["peak_bytes"].is_null())
         << "not metered for an exec";
     EXPECT_EQ((*execs)[1].started_unix_ns, kBootUnixNs + 11 * kSecondNs);
     EXPECT_EQ((*execs)[1].until_unix_ns, kBootUnixNs + 12 * kSecondNs);
