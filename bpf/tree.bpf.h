@@ -36,6 +36,8 @@ struct bh_walk {
 	__u8 head[BH_DENTRY_BYTES]; /* of the dentry that the walk is at */
 	__u64 dentry; /* whose path is walked */
 	__u32 count; /* of names ever put into the ring */
+	__u32 nodes; /* that the way down has passed, the root not among them */
+	__u32 last; /* bh_node.node of the last of them, or of the root */
 	__u32 pad;
 };
 
@@ -71,6 +73,19 @@ static __always_inline int bh_read_name(struct bh_walk *walk, const struct bh_na
 	return sequence & 1 || sequence != name->sequence ? -1 : 0;
 }
 
+/* From a node down by a name. 1: there is one too, which is now in `node`; 0: there is none. */
+static __always_inline int bh_step_by(const struct bh_node_key *key, struct bh_node *node)
+{
+	struct bh_node *found = bpf_map_lookup_elem(&bh_nodes, key);
+
+	if (!found) {
+		node->node = 0;
+		return 0;
+	}
+	*node = *found;
+	return 1;
+}
+
 /*
  * From walk->node down to what has the name at `index` of the ring. 1: that is a node too; 0: it is
  * not; -1: cannot be told. Global, so that the verifier looks at it once.
@@ -79,7 +94,6 @@ __weak __noinline int bh_step_down(struct bh_walk *walk, __u32 index)
 {
 	struct bh_name_key *hash_key;
 	struct bh_node_key key = {};
-	struct bh_node *found;
 	struct bh_name *name;
 	__u32 zero = 0;
 
@@ -93,12 +107,10 @@ __weak __noinline int bh_step_down(struct bh_walk *walk, __u32 index)
 	key.parent = walk->node.node;
 	key.bytes = name->bytes;
 	bh_hash_name(walk->words, name->bytes, hash_key->words, key.hash);
-	found = bpf_map_lookup_elem(&bh_nodes, &key);
-	if (!found) {
-		walk->node.node = 0;
+	if (!bh_step_by(&key, &walk->node))
 		return 0;
-	}
-	walk->node = *found;
+	walk->last = walk->node.node;
+	walk->nodes++;
 	return 1;
 }
 
@@ -144,6 +156,8 @@ static __noinline int bh_find_root(struct bh_walk *walk, __u32 dev)
 	if (!found)
 		return -1;
 	walk->node = *found;
+	walk->last = found->node;
+	walk->nodes = 0;
 	return 0;
 }
 

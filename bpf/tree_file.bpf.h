@@ -8,15 +8,7 @@
 #ifndef BULKHEAD_TREE_FILE_BPF_H
 #define BULKHEAD_TREE_FILE_BPF_H
 
-#include "bpf/tree_ask.bpf.h"
-
-/* A row is never changed, only replaced: whoever reads it sees it whole. */
-struct {
-	__uint(type, BPF_MAP_TYPE_INODE_STORAGE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, int);
-	__type(value, struct bh_place);
-} bh_places SEC(".maps") __weak;
+#include "bpf/tree_kept.bpf.h"
 
 const volatile bool bh_keeps_dirs __weak = false;
 
@@ -28,20 +20,6 @@ static __always_inline bool bh_has_rules(struct bh_subject *subject, struct file
 	if (sb->s_flags & SB_NOUSER || bh_mount_is_internal(file->f_path.mnt, sb))
 		return false;
 	return !subject->env || !bh_is_granted(subject->env, sb->s_dev, file->f_inode->i_ino);
-}
-
-static __always_inline int bh_resolve_once(struct bh_subject *subject, struct dentry *dentry,
-					   struct bh_found *found)
-{
-	struct bh_walk *walk = bh_begin_walk(subject);
-
-	if (!walk)
-		return -1;
-	walk->dentry = (__u64)dentry;
-	if (bh_find_name(walk) < 0)
-		return -1;
-	found->node = walk->node;
-	return 0;
 }
 
 /* 0, or -1: cannot be told. */
@@ -59,12 +37,6 @@ static __noinline int bh_resolve(struct bh_subject *subject, struct dentry *dent
 	return -1;
 }
 
-/* False once something was let through that would have made untrue what is kept. */
-static __always_inline bool bh_holds_still(struct bh_subject *subject)
-{
-	return subject->env && !(subject->env->flags & BH_ENV_UNJUDGED);
-}
-
 /* As bh_resolve(), of an inode and one of its names, from what is kept where it can be. */
 static __noinline int bh_find_kept(struct bh_subject *subject, struct dentry *dentry,
 				   struct inode *inode, struct bh_found *found)
@@ -75,9 +47,8 @@ static __noinline int bh_find_kept(struct bh_subject *subject, struct dentry *de
 	if (!bh_holds_still(subject))
 		return bh_resolve(subject, dentry, found);
 	bh_policy_key_of(subject, &place.policy);
-	known = bpf_inode_storage_get(&bh_places, inode, NULL, 0);
-	if (known && bh_label_equal(known->policy.label, place.policy.label) &&
-	    known->policy.generation == place.policy.generation) {
+	known = bh_kept_on(inode, &place.policy);
+	if (known) {
 		found->node = known->node;
 		return 0;
 	}
@@ -85,28 +56,30 @@ static __noinline int bh_find_kept(struct bh_subject *subject, struct dentry *de
 		return -1;
 	bh_policy_key_of(subject, &place.policy);
 	place.node = found->node;
-	if (known)
-		bpf_inode_storage_delete(&bh_places, inode);
-	/* Without room for it, it is found again each time. */
 	if (inode->i_nlink == 1 || (inode->i_mode & S_IFMT) == S_IFDIR)
-		bpf_inode_storage_get(&bh_places, inode, &place, BPF_LOCAL_STORAGE_GET_F_CREATE);
+		bh_keep(inode, &place);
 	return 0;
 }
 
-/* From what holds at its directory to what holds at the dentry: 0; -1: cannot be told. */
-static __noinline int bh_step_to(struct bh_subject *subject, struct dentry *dentry,
-				 struct bh_found *found)
+/* As bh_resolve_once(), by way of the directory. */
+static __always_inline int bh_find_place_once(struct bh_subject *subject, struct dentry *dentry,
+					      struct bh_found *found)
 {
-	struct bh_walk *walk = bh_begin_walk(subject);
-	struct bh_climb climb = { .walk = walk, .dentry = (__u64)dentry };
+	struct dentry *dir = dentry->d_parent;
+	struct bh_place *known = NULL;
+	struct bh_policy_key policy;
+	bool is_kept = bh_holds_still(subject);
 
-	if (!walk || bh_step_up(0, &climb))
+	if (is_kept) {
+		bh_policy_key_of(subject, &policy);
+		known = bh_kept_on(dir->d_inode, &policy);
+	}
+	if (known)
+		found->node = known->node;
+	else if ((!is_kept || bh_find_from_above(subject, dir, found)) &&
+		 bh_find_from_root(subject, dir, found))
 		return -1;
-	walk->node = found->node;
-	if (bh_step_down(walk, 0) < 0)
-		return -1;
-	found->node = walk->node;
-	return 0;
+	return found->node.node ? bh_step_to(subject, dir, dentry, found) : 0;
 }
 
 /* What holds at a file: 0; -1: cannot be told. */
@@ -114,20 +87,16 @@ static __always_inline int bh_find_place(struct bh_subject *subject, struct file
 					 struct bh_found *found)
 {
 	struct dentry *dentry = file->f_path.dentry;
-	struct dentry *parent = dentry->d_parent;
 	int attempt, error;
 
-	if (!bh_keeps_dirs || parent == dentry)
+	if (!bh_keeps_dirs || dentry->d_parent == dentry)
 		return bh_find_kept(subject, dentry, file->f_inode, found);
 	for (attempt = 0; attempt < BH_MAX_ATTEMPTS && subject->env; attempt++) {
-		if (bh_find_kept(subject, parent, parent->d_inode, found))
-			return -1;
-		if (!found->node.node)
+		error = bh_find_place_once(subject, dentry, found);
+		if (!bh_is_published(subject))
+			bh_subject_resolve(subject);
+		else if (!error)
 			return 0;
-		error = bh_step_to(subject, dentry, found);
-		if (bh_is_published(subject))
-			return error;
-		bh_subject_resolve(subject);
 	}
 	return -1;
 }
