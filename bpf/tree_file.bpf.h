@@ -91,6 +91,8 @@ static __always_inline int bh_find_place(struct bh_subject *subject, struct file
 
 	if (!bh_keeps_dirs || dentry->d_parent == dentry)
 		return bh_find_kept(subject, dentry, file->f_inode, found);
+	/* Verifiers before 6.3 take no loop whose head is fallen into from its end. */
+#pragma unroll
 	for (attempt = 0; attempt < BH_MAX_ATTEMPTS && subject->env; attempt++) {
 		error = bh_find_place_once(subject, dentry, found);
 		if (!bh_is_published(subject))

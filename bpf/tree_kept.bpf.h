@@ -75,23 +75,25 @@ static __always_inline int bh_resolve_once(struct bh_subject *subject, struct de
 	return 0;
 }
 
-/*
- * From what holds at `parent` to what holds at the dentry, which was found in it: 0; -1: cannot be
- * told, also when it is there no more.
- */
-static __noinline int bh_step_to(struct bh_subject *subject, struct dentry *parent,
-				 struct dentry *dentry, struct bh_found *found)
+/* 0, or -1: the name is a long one, or it changes, or is not in `parent` any more. */
+static __noinline int bh_step_short(struct bh_subject *subject, struct dentry *parent,
+				    struct dentry *dentry, struct bh_found *found)
 {
 	struct bh_node_key key = {};
-	struct bh_walk *walk;
 
 	bh_policy_key_of(subject, &key.policy);
 	key.parent = found->node.node;
-	if (!bh_hash_short_name(parent, dentry, &key)) {
-		bh_step_by(&key, &found->node);
-		return 0;
-	}
-	walk = bh_begin_walk(subject);
+	if (bh_hash_short_name(parent, dentry, &key))
+		return -1;
+	bh_step_by(&key, &found->node);
+	return 0;
+}
+
+static __noinline int bh_step_long(struct bh_subject *subject, struct dentry *parent,
+				   struct dentry *dentry, struct bh_found *found)
+{
+	struct bh_walk *walk = bh_begin_walk(subject);
+
 	if (!walk)
 		return -1;
 	walk->names[0].sequence = *(volatile __u32 *)&dentry->d_seq.seqcount.sequence;
@@ -106,6 +108,18 @@ static __noinline int bh_step_to(struct bh_subject *subject, struct dentry *pare
 		return -1;
 	found->node = walk->node;
 	return 0;
+}
+
+/*
+ * From what holds at `parent` to what holds at the dentry, which was found in it: 0; -1: cannot be
+ * told, also when it is there no more.
+ */
+static __always_inline int bh_step_to(struct bh_subject *subject, struct dentry *parent,
+				      struct dentry *dentry, struct bh_found *found)
+{
+	if (!bh_step_short(subject, parent, dentry, found))
+		return 0;
+	return bh_step_long(subject, parent, dentry, found);
 }
 
 #define BH_INLINE_LEVELS 8

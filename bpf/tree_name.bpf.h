@@ -48,6 +48,20 @@ static __always_inline void bh_copy_short(const __u64 *text, __u32 bytes, union 
 	}
 }
 
+/* bh_hash_name() by constants, as verifiers before 6.3 do not know how far it goes otherwise. */
+static __always_inline void bh_hash_short(const union bh_short *name, __u32 bytes, const __u32 *key,
+					  __u64 *hash)
+{
+	if (bytes <= 8)
+		bh_hash_name(name->words, 8, key, hash);
+	else if (bytes <= 16)
+		bh_hash_name(name->words, 16, key, hash);
+	else if (bytes <= 24)
+		bh_hash_name(name->words, 24, key, hash);
+	else
+		bh_hash_name(name->words, 32, key, hash);
+}
+
 /* 0, or -1: the name is a long one, or it changes, or is not in `parent` any more. */
 static __always_inline int bh_hash_short_name(struct dentry *parent, struct dentry *dentry,
 					      struct bh_node_key *key)
@@ -71,7 +85,7 @@ static __always_inline int bh_hash_short_name(struct dentry *parent, struct dent
 	if (!hash_key)
 		return -1;
 	key->bytes = bytes;
-	bh_hash_name(name.words, bytes, hash_key->words, key->hash);
+	bh_hash_short(&name, bytes, hash_key->words, key->hash);
 	return 0;
 }
 
