@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The rules of [files] for a file that is opened or mapped. What was found for its directory is
- * kept on the inode of that: it has one name, and moves with all beneath it only to where the same
- * rights hold. From 6.17 verifiers trust no inode that is found through file->f_path: there it is
- * kept for each file with one name, as all names that it gets later come of that one.
+ * The rules of [files] for a file that is opened or mapped: from what is kept on its directory or
+ * above. From 6.17 verifiers trust no inode that is found through file->f_path: there it is kept
+ * for each file with one name, as all names that it gets later come of that one.
  */
 #ifndef BULKHEAD_TREE_FILE_BPF_H
 #define BULKHEAD_TREE_FILE_BPF_H
@@ -91,7 +90,7 @@ static __always_inline int bh_find_place(struct bh_subject *subject, struct file
 
 	if (!bh_keeps_dirs || dentry->d_parent == dentry)
 		return bh_find_kept(subject, dentry, file->f_inode, found);
-	/* Verifiers before 6.3 take no loop whose head is fallen into from its end. */
+		/* Verifiers before 6.3 take no loop whose head is fallen into from its end. */
 #pragma unroll
 	for (attempt = 0; attempt < BH_MAX_ATTEMPTS && subject->env; attempt++) {
 		error = bh_find_place_once(subject, dentry, found);

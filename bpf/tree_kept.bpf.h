@@ -54,6 +54,8 @@ static __always_inline struct bh_place *bh_kept_on(struct inode *inode,
 /* Without room for it, it is found again each time. */
 static __noinline int bh_keep(struct inode *inode, struct bh_place *place)
 {
+	if (!inode)
+		return 0;
 	if (bpf_inode_storage_get(&bh_places, inode, NULL, 0))
 		bpf_inode_storage_delete(&bh_places, inode);
 	bpf_inode_storage_get(&bh_places, inode, place, BPF_LOCAL_STORAGE_GET_F_CREATE);

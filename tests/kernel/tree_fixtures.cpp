@@ -19,8 +19,8 @@ void fill_directory(const Tmpfs& place, const std::string& path) {
 }
 
 Ruled::Ruled(const Tmpfs& place, const std::vector<TreeRule>& rules,
-             const std::vector<bh_class>& classes)
-    : BareEnvironment("mine") {
+             const std::vector<bh_class>& classes, const std::string& name)
+    : BareEnvironment(name) {
     allow(BH_CLASS_FILES);
     first_ = generation_of(*this);
     for (__u32 ahead = 0; ahead < kAhead; ++ahead)

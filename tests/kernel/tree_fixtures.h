@@ -18,7 +18,8 @@ void fill_directory(const Tmpfs& place, const std::string& path);
 class Ruled : public BareEnvironment {
 public:
     Ruled(const Tmpfs& place, const std::vector<TreeRule>& rules,
-          const std::vector<bh_class>& classes = {BH_CLASS_PATHS});
+          const std::vector<bh_class>& classes = {BH_CLASS_PATHS},
+          const std::string& name = "mine");
     ~Ruled();
     Ruled(const Ruled&) = delete;
     Ruled& operator=(const Ruled&) = delete;
