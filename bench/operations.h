@@ -40,8 +40,9 @@ std::span<const Operation> rule_operations();
 // Rules in the policies that these acts are measured with.
 inline constexpr int kPathRules = 10;
 inline constexpr int kNetworkRules = 1000;
-// Files that open_new opens once each, and the one that exec tries: made before, by whoever
-// measures.
+// More rules than open_first opens files, each the first beneath its rule.
+inline constexpr int kSeparateRules = 20;
+// Files that are opened once each, and the one that exec tries: made before, by whoever measures.
 inline constexpr int kNewFiles = 800;
 inline constexpr const char* kNoProgram = "/tmp/no-program";
 

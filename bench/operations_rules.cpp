@@ -21,16 +21,29 @@ Act open_again() {
 }
 
 // Each file once: it ends rather than open one again.
-Act open_new() {
-    std::vector<std::string> paths;
-    paths.reserve(kNewFiles);
-    for (int i = 0; i < kNewFiles; ++i)
-        paths.push_back(path_beneath(kPathRules, i));
+Act open_each(std::vector<std::string> paths) {
     return [paths = std::move(paths), next = std::size_t{0}]() mutable {
         if (next == paths.size())
             std::abort();
         ::close(::open(paths[next++].c_str(), O_RDONLY | O_CLOEXEC));
     };
+}
+
+template <auto path_of>
+Act open_new() {
+    std::vector<std::string> paths;
+    paths.reserve(kNewFiles);
+    for (int i = 0; i < kNewFiles; ++i)
+        paths.push_back(path_of(kPathRules, i));
+    return open_each(std::move(paths));
+}
+
+Act open_first() {
+    std::vector<std::string> paths;
+    paths.reserve(kSeparateRules);
+    for (int i = 0; i < kSeparateRules; ++i)
+        paths.push_back(path_of_rule(i));
+    return open_each(std::move(paths));
 }
 
 // As far as the hooks that judge the file: nothing the kernel knows begins like it.
@@ -46,7 +59,10 @@ Act try_exec() {
 std::span<const Operation> rule_operations() {
     static constexpr std::array kOperations = {
         Operation{"open_again", 50, open_again},
-        Operation{"open_new", 50, open_new},
+        Operation{"open_new", 50, open_new<path_beneath>},
+        Operation{"open_beside", 50, open_new<path_beside>},
+        Operation{"open_far", 50, open_new<path_far_beneath>},
+        Operation{"open_first", 1, open_first},
         Operation{"try_exec", 20, try_exec},
     };
     return kOperations;

@@ -16,6 +16,14 @@ std::string directory_path(int number) {
     return release_path(number) + "/shown";
 }
 
+std::string top_path(int number) {
+    return "/srv/customer-" + std::to_string(number);
+}
+
+std::string separate_path(int number) {
+    return "/site-" + std::to_string(number) + "/www/customers/example/releases/1/public/shown";
+}
+
 std::string network(int number) {
     return "127." + std::to_string(number / 256) + "." + std::to_string(number % 256) + ".0/24";
 }
@@ -46,6 +54,31 @@ std::string directory_rules(int count) {
 
 std::string path_beneath(int count, int number) {
     return directory_path(number % count) + "/file-" + std::to_string(number / count);
+}
+
+std::string refusals(int count) {
+    return "[files]\n" + list("refuse", 0, 1, count, directory_path);
+}
+
+std::string path_beside(int count, int number) {
+    return release_path(number % count) + "/new-" + std::to_string(number / count) + "/file";
+}
+
+std::string top_rules(int count) {
+    return "[files]\ndefault = \"refuse\"\n" + list("read", 0, 1, count, top_path);
+}
+
+std::string path_far_beneath(int count, int number) {
+    return top_path(number % count) + "/www/example/releases/1/public/new-" +
+           std::to_string(number / count) + "/file";
+}
+
+std::string separate_rules(int count) {
+    return "[files]\ndefault = \"refuse\"\n" + list("read", 0, 1, count, separate_path);
+}
+
+std::string path_of_rule(int number) {
+    return separate_path(number) + "/file";
 }
 
 std::string network_rules(int count) {

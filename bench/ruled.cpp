@@ -72,11 +72,26 @@ Status publish(Inside& inside, const std::string& text) {
 
 Status make_files() {
     for (int i = 0; i < kNewFiles; ++i)
-        BULKHEAD_TRY(write_file(path_beneath(kPathRules, i), ""));
+        for (const auto path_of : {path_beneath, path_beside, path_far_beneath})
+            BULKHEAD_TRY(write_file(path_of(kPathRules, i), ""));
+    for (int i = 0; i < kSeparateRules; ++i)
+        BULKHEAD_TRY(write_file(path_of_rule(i), ""));
     BULKHEAD_TRY(write_file(kNoProgram, "none"));
     if (::chmod(kNoProgram, 0755) != 0)
         return fail_errno(std::string("make executable ") + kNoProgram);
     return {};
+}
+
+Status measure_opening(const Programs& programs, Inside& inside, Figures& figures) {
+    const auto opening = [&](const char* name, const std::string& rules) -> Status {
+        BULKHEAD_TRY(publish(inside, rules));
+        return measure({name, name, {"bh_tree_open"}}, programs, inside, figures);
+    };
+    BULKHEAD_TRY(opening("open_new", directory_rules(kPathRules)));
+    BULKHEAD_TRY(opening("open_again", directory_rules(kPathRules)));
+    BULKHEAD_TRY(opening("open_beside", refusals(kPathRules)));
+    BULKHEAD_TRY(opening("open_far", top_rules(kPathRules)));
+    return opening("open_first", separate_rules(kSeparateRules));
 }
 
 Status measure_loaded(Figures& figures) {
@@ -85,10 +100,7 @@ Status measure_loaded(Figures& figures) {
     BULKHEAD_TRY(inside.attach_on_demand());
     BULKHEAD_TRY_VALUE(programs, detach_all());
 
-    BULKHEAD_TRY(publish(inside, directory_rules(kPathRules)));
-    BULKHEAD_TRY(measure({"open_new", "open_new", {"bh_tree_open"}}, programs, inside, figures));
-    BULKHEAD_TRY(
-        measure({"open_again", "open_again", {"bh_tree_open"}}, programs, inside, figures));
+    BULKHEAD_TRY(measure_opening(programs, inside, figures));
 
     BULKHEAD_TRY(publish(inside, network_rules(kNetworkRules)));
     BULKHEAD_TRY(
