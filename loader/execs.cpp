@@ -54,11 +54,8 @@ Result<__u64> Execs::begin(int pidfd, const bh_exec& first) const {
     row.tasks_peak = 1;
     // Whoever takes the programs away meanwhile sees the row, or has done it before they are put.
     BULKHEAD_TRY_VALUE(lock, lock_pins());
+    BULKHEAD_TRY(count_packets(row.label));
     BULKHEAD_TRY(put(number, row));
-    if (auto counted = count_packets(row.label); !counted) {
-        (void)rows_.erase(number);
-        return fail(std::move(counted).error());
-    }
     return number;
 }
 
