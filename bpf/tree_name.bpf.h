@@ -33,7 +33,7 @@ static __always_inline __u64 *bh_short_text(struct dentry *dentry)
 	return (void *)dentry + bpf_core_field_offset(struct dentry___union, d_shortname);
 }
 
-/* 0: zero-padded, for bh_hash_name(). Past its end a dentry has what other names left. */
+/* Zero-padded, for bh_hash_name(). Past its end a dentry has what other names left. */
 static __always_inline void bh_copy_short(const __u64 *text, __u32 bytes, union bh_short *name)
 {
 	__u32 i;
