@@ -214,6 +214,11 @@ Status stop_environment(const std::string& name, int signal, int grace_ms) {
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
     BULKHEAD_TRY(refuse_adopted(environments, name));
     auto cgroup = Cgroup::open(name);
+    // Somebody removed it, which its last process was gone for.
+    if (!cgroup && cgroup.error().code() == ENOENT) {
+        sweep(environments);
+        return {};
+    }
     if (!cgroup)
         return fail(std::move(cgroup).error());
     BULKHEAD_TRY(signal_first_process(environments, label, signal));

@@ -58,6 +58,7 @@ TEST_F(Removed, HasTheReceiptOfItsTwin) {
         const Detached mine("rm-mine", kWork);
         EXPECT_TRUE(eventually([] { return is_empty(cgroup_of("rm-mine")); }, 60));
         EXPECT_EQ(::rmdir(cgroup_of("rm-mine").c_str()), 0);
+        EXPECT_EQ(bulkhead({"stop", "rm-mine"}).exit_code, 0) << "it has ended";
         EXPECT_EQ(receipts("rm-mine").size(), 1U);
         EXPECT_EQ(bulkhead_json({"status", "rm-mine"}).at("phase"), "ended");
     }
