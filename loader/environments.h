@@ -100,6 +100,10 @@ public:
     [[nodiscard]] __u64 loaded_ns() const { return meta_[0].loaded_ns; }
     // Whether anything was ever started by exec: before that there are no rows to look for.
     [[nodiscard]] bool had_execs() const { return meta_[0].last_exec != 0; }
+    // Whether a pass of bh_meter has found that the kernel adds up all counts of a cgroup at once.
+    [[nodiscard]] bool is_flushed_together() const {
+        return (meta_[0].flags & BH_META_FLUSHED_TOGETHER) != 0;
+    }
     [[nodiscard]] std::size_t count() const;
     // In the order of their slots.
     void for_each(const std::function<void(bh_label, const bh_environment&)>& visit) const;

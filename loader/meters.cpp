@@ -174,10 +174,11 @@ Result<MeterReading> read_last(const Environments& environments, bh_label label)
 
 Result<MeterReading> read_final(const Environments& environments, bh_label label, int cgroup) {
     BULKHEAD_TRY_VALUE(program, open_pinned(program_pin("bh_meter")));
-    // memory.stat is left out: it is the dearest, and an environment without a task has only what
-    // will be freed with its cgroup.
     for (const char* file : {"cpu.stat", "io.stat", "cpu.pressure"})
         BULKHEAD_TRY(flush(cgroup, file));
+    // The dearest.
+    if (!environments.is_flushed_together())
+        BULKHEAD_TRY(flush(cgroup, "memory.stat"));
     const auto passed = run_pass(program.get(), cgroup, Scope::kSelf);
     auto last = read_last(environments, label);
     if (!passed && last && last->usage.removed_ns == 0)

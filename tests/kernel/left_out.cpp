@@ -145,6 +145,10 @@ std::string filter_of(const std::vector<std::string>& cases) {
     return filter;
 }
 
+std::string result_of(const std::string& directory, const std::string& run) {
+    return std::filesystem::path(directory) / run;
+}
+
 std::string failed_path(const std::string& result) {
     return result + ".failed";
 }
@@ -239,7 +243,7 @@ Status leave_out(const std::string& program, Attached& attached, const std::stri
     else
         BULKHEAD_TRY(attached.take_out(program));
     const int status = run_cases(filter_of(cases_for(program)), Until::kOneFails,
-                                 directory + "/" + program, kSecondsForCases);
+                                 result_of(directory, program), kSecondsForCases);
     std::printf("without %s: exit status %d\n", program.c_str(), status);
     std::fflush(stdout);
     if (of_guard)
@@ -255,10 +259,10 @@ Status leave_out(const std::string& program, Attached& attached, const std::stri
 void run_failed_with_all(const std::vector<std::string>& programs, const std::string& directory) {
     std::set<std::string> failed;
     for (const std::string& program : programs)
-        for (const std::string& test_case : read_lines(failed_path(directory + "/" + program)))
+        for (const std::string& test_case : read_lines(failed_path(result_of(directory, program))))
             failed.insert(test_case);
     const int status = run_cases(filter_of({failed.begin(), failed.end()}), Until::kTheEnd,
-                                 directory + "/all", kSecondsForAll);
+                                 result_of(directory, "all"), kSecondsForAll);
     std::printf("with all: exit status %d\n", status);
 }
 
