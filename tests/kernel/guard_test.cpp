@@ -51,6 +51,9 @@ protected:
     }
 
     void SetUp() override {
+        // Where a program of the guard is left out, a case before may have removed it.
+        const auto attached = loader::attach_pinned(kProgram);
+        EXPECT_TRUE(attached.has_value()) << attached.error().message();
         if (!shared_agent)
             protect();
         arm();
