@@ -81,7 +81,10 @@ static __always_inline int bh_find_place_once(struct bh_subject *subject, struct
 	return found->node.node ? bh_step_to(subject, dir, dentry, found) : 0;
 }
 
-/* What holds at a file: 0; -1: cannot be told. */
+/*
+ * What holds at a file: 0; -1: cannot be told. Unrolled, as verifiers before 6.3 take no loop whose
+ * head is fallen into from its end.
+ */
 static __always_inline int bh_find_place(struct bh_subject *subject, struct file *file,
 					 struct bh_found *found)
 {
@@ -90,7 +93,6 @@ static __always_inline int bh_find_place(struct bh_subject *subject, struct file
 
 	if (!bh_keeps_dirs || dentry->d_parent == dentry)
 		return bh_find_kept(subject, dentry, file->f_inode, found);
-		/* Verifiers before 6.3 take no loop whose head is fallen into from its end. */
 #pragma unroll
 	for (attempt = 0; attempt < BH_MAX_ATTEMPTS && subject->env; attempt++) {
 		error = bh_find_place_once(subject, dentry, found);

@@ -214,7 +214,7 @@ Status stop_environment(const std::string& name, int signal, int grace_ms) {
     BULKHEAD_TRY_VALUE(label, find_environment(environments, name));
     BULKHEAD_TRY(refuse_adopted(environments, name));
     auto cgroup = Cgroup::open(name);
-    // Somebody removed it, which its last process was gone for.
+    // Somebody removed it, as can be done once its last process is gone.
     if (!cgroup && cgroup.error().code() == ENOENT) {
         sweep(environments);
         return {};
